@@ -1,0 +1,54 @@
+# How every target of the project is built: warnings, sanitizers, and the one way to add a library, a program, a test.
+
+find_program(SHUNT_CCACHE ccache)
+if(SHUNT_CCACHE AND PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SHUNT_CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${SHUNT_CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+
+# Warnings are errors only for us, never for a project that includes us.
+function(shunt_options target)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
+  if(PROJECT_IS_TOP_LEVEL)
+    target_compile_options(${target} PRIVATE -Werror)
+  endif()
+  if(SHUNT_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${SHUNT_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(${target} PRIVATE -fsanitize=${SHUNT_SANITIZE})
+    if(SHUNT_SANITIZE MATCHES thread)
+      target_compile_options(${target} PRIVATE -Wno-tsan)
+    endif()
+  endif()
+endfunction()
+
+# shunt_library(name SOURCES a.cpp... LINK libs... [INCLUDE dirs...])
+# The project's root is on the include path of every library, for internal headers ("engine/sites/site_table.h").
+function(shunt_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;INCLUDE" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> ${ARG_INCLUDE})
+  target_link_libraries(${name} PUBLIC ${ARG_LINK})
+  shunt_options(${name})
+endfunction()
+
+# shunt_program(name SOURCES a.cpp... LINK libs...)
+function(shunt_program name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINK" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  shunt_options(${name})
+endfunction()
+
+# shunt_test(name SOURCES a.cpp... LINK libs... [LABELS l...] [TIMEOUT seconds])
+# One GoogleTest program, one CTest entry per program: start-up dominates small tests.
+function(shunt_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
+  shunt_program(${name} SOURCES ${ARG_SOURCES} LINK ${ARG_LINK} GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+endfunction()

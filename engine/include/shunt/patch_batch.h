@@ -1,0 +1,59 @@
+// A patch batch: queue changes of keys, then commit them together. All or nothing, one core serialisation.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "shunt/error.h"
+#include "shunt/static_key.h"
+
+namespace shunt {
+
+class Engine;
+
+// What a commit promises to other threads, each stronger than the one before (docs/patching-protocol.md).
+enum class Visibility : std::uint8_t { Written, Synced };
+
+struct CommitReport {
+  std::size_t sites_written = 0;
+  std::size_t sites_unchanged = 0;         // already as wanted
+  Visibility visibility = Visibility::Synced;
+  std::string_view mechanism;              // of the core serialisation: "membarrier", "recording", or "none" (nothing was written)
+  std::uint32_t serialisations = 0;        // made by this commit
+  std::uint64_t generation = 0;            // counts the engine's commits that wrote something
+  std::uint64_t check_ns = 0, write_ns = 0, maintenance_ns = 0, serialise_ns = 0;
+};
+
+// Not thread-safe itself; any number of threads may each commit their own batch.
+class PatchBatch {
+ public:
+  explicit PatchBatch(Engine& engine);
+  ~PatchBatch();
+  PatchBatch(PatchBatch&&) noexcept;
+  PatchBatch& operator=(PatchBatch&&) noexcept;
+
+  // Queue: nothing is written, nothing can fail yet (errors are reported by commit()). The last call for a key wins.
+  void enable(StaticKey& key) { set(key, true); }
+  void disable(StaticKey& key) { set(key, false); }
+  void set(StaticKey& key, bool on);
+  void set(StaticSwitch& key, unsigned state);
+
+  // Queue: from this commit on, state `state` (> 0) of the site at `site` branches to `target`. If the site is in that state
+  // now, it is rewritten in place.
+  void retarget(StaticSwitch& key, const void* site, unsigned state, const void* target);
+
+  // Rewrites every site of every queued key. Synced: every execution of a site that starts after commit() returned runs the new
+  // instruction, on every thread of the process. Blocks (a lock, and one core serialisation); not from signal handlers.
+  // Afterwards the batch is empty and may be used again.
+  // Errors: ExpectedBytesMismatch, IllegalTransition, TargetOutOfRange, KeyBelongsToOtherEngine, InvalidArgument: nothing was
+  // written, no key changed. SerialisationFailed: everything is written; Engine::resynchronise() tries again.
+  Result<CommitReport> commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shunt

@@ -1,0 +1,86 @@
+// The baseline tier: one pass over each function as the reader delivers it, machine code for the whole module at the end.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/wasm/instance/vm_context.h"
+#include "runtime/wasm/module/function_body.h"
+#include "shunt/engine.h"
+
+namespace shunt::flags {
+class Flag;
+class FlagSet;
+enum class FlagType : std::uint8_t;
+}  // namespace shunt::flags
+
+namespace shunt::wasm {
+
+// A place that may trap: an instruction's offset in the code, and why. Memory accesses and explicit traps; sorted by code offset.
+struct TrapSite {
+  std::uint32_t code_offset;
+  std::uint32_t module_offset;  // byte of the operation in the module
+  TrapCode trap;
+};
+
+struct FunctionRange {  // of machine code; sorted
+  std::uint32_t begin, end;
+  std::uint32_t function;  // index
+};
+
+// A flag read in the code, for `shunt sites` and for making stubs.
+struct FlagSite {
+  std::uint32_t code_offset;    // of the patch site
+  std::uint32_t module_offset;
+  std::uint32_t function;
+  std::uint32_t import;         // function index of the flag's import
+  enum class Shape : std::uint8_t { Branch, Select, Value } shape;
+};
+
+// `uint32_t enter(VmContext*, const void* code, uint64_t* slots)`: runs guest code on the guest stack; arguments come from and
+// results go to `slots`. Returns a TrapCode. One per signature.
+using EnterThunk = std::uint32_t (*)(VmContext* context, const void* code, std::uint64_t* slots, void* guest_stack_top);
+
+struct BaselineCode {
+  Code code;
+  std::vector<std::uint32_t> entries;        // by function index less imports: offset of the guest-convention entry
+  std::vector<std::uint32_t> enter_thunks;   // by type index: offset of an EnterThunk
+  std::vector<std::uint32_t> host_thunks;    // by type index: offset of a guest-convention entry that calls `host_call`
+  std::uint32_t trap_exit = 0;               // offset: a signal handler sends a trapped thread here, with the context register intact
+  std::vector<TrapSite> traps;
+  std::vector<FunctionRange> functions;
+  std::vector<FlagSite> flag_sites;
+  std::size_t sites = 0;
+};
+
+// How an import of module "flags" is read; made by the module loader from the import's name and type.
+struct FlagImport {
+  flags::Flag* flag = nullptr;  // null: not a flag import
+  flags::FlagType type{};
+  std::string variant;          // `key=variant` imports; else empty
+};
+
+struct BaselineOptions {
+  Engine* engine = nullptr;
+  std::span<const FlagImport> flag_imports;  // one per imported function
+  HostCallFunction host_call = nullptr;
+};
+
+class BaselineCompiler final : public FunctionSink {
+ public:
+  explicit BaselineCompiler(const BaselineOptions& options);
+  ~BaselineCompiler() override;
+  Status begin_code(const ModuleData& module) override;
+  Status function(const FunctionBody& body) override;
+  // Links and publishes. Call once, after read_module succeeded.
+  Result<std::unique_ptr<BaselineCode>> finish();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace shunt::wasm
