@@ -1,4 +1,5 @@
-// A decoded and validated module, without its function bodies: those go to a FunctionSink one by one while they are read.
+// A decoded and validated module, without its function bodies: those go to a FunctionSink one by one while they are
+// read.
 #pragma once
 
 #include <cstdint>
@@ -74,23 +75,26 @@ struct DataSegment {
 };
 
 struct ModuleData {
-  std::string source_name;                    // ModuleOptions::name
+  std::string source_name;  // ModuleOptions::name
   std::vector<FunctionType> types;
-  std::vector<FunctionInfo> functions;        // index space: imports first
+  std::vector<FunctionInfo> functions;  // index space: imports first
   std::uint32_t imported_functions = 0;
-  std::vector<TableInfo> tables;              // imports first
-  std::vector<MemoryInfo> memories;           // 0 or 1
-  std::vector<GlobalInfo> globals;            // imports first
+  std::vector<TableInfo> tables;     // imports first
+  std::vector<MemoryInfo> memories;  // 0 or 1
+  std::vector<GlobalInfo> globals;   // imports first
   std::uint32_t imported_globals = 0;
   std::vector<ImportRecord> imports;
   std::vector<ExportRecord> exports;
   std::vector<ElementSegment> elements;
   std::vector<DataSegment> data;
   std::optional<std::uint32_t> start;
-  std::vector<std::string> function_names;    // from the name section or exports; may be shorter than functions, or hold ""
+  std::vector<std::string>
+      function_names;  // from the name section or exports; may be shorter than functions, or hold ""
   std::size_t module_bytes = 0, code_section_bytes = 0;
 
-  [[nodiscard]] const FunctionType& type_of_function(std::uint32_t function) const { return types[functions[function].type]; }
+  [[nodiscard]] const FunctionType& type_of_function(std::uint32_t function) const {
+    return types[functions[function].type];
+  }
   // "name" or "function 12": for messages.
   [[nodiscard]] std::string display_name(std::uint32_t function) const;
 };

@@ -1,5 +1,5 @@
-// Canonical signatures: one number per distinct function type, the same in the whole process, so that an indirect call compares
-// one word and modules that never met agree.
+// Canonical signatures: one number per distinct function type, the same in the whole process, so that an indirect call
+// compares one word and modules that never met agree.
 #pragma once
 
 #include <cstdint>

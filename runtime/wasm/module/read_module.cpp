@@ -1,0 +1,52 @@
+#include <new>
+#include <stdexcept>
+
+#include "runtime/wasm/module/function_body.h"
+#include "runtime/wasm/module/limits.h"
+#include "runtime/wasm/module/module_reader.h"
+#include "runtime/wasm/module/name_section.h"
+
+namespace shunt::wasm {
+namespace {
+
+void name_functions(ModuleData& module, std::span<const std::uint8_t> name_payload) {
+  std::vector<std::string>& names = module.function_names;
+  names = read_function_names(name_payload, module.functions.size());
+  for (const ExportRecord& record : module.exports) {
+    if (record.kind != ExternKind::Function) continue;
+    if (names.size() <= record.index) names.resize(std::size_t{record.index} + 1);
+    if (names[record.index].empty()) names[record.index] = record.name;
+  }
+}
+
+Result<ModuleData> read(std::span<const std::uint8_t> bytes, std::string_view source_name, FunctionSink& sink) {
+  ModuleData module;
+  module.source_name = source_name;
+  module.module_bytes = bytes.size();
+  ModuleReader reader(module, sink);
+  const wabt::ReadBinaryOptions options(supported_features(), /*log_stream=*/nullptr, /*read_debug_names=*/false,
+                                        /*stop_on_first_error=*/true, /*fail_on_custom_section_error=*/false);
+  const wabt::Result result = wabt::ReadBinary(bytes.data(), bytes.size(), &reader, options);
+  if (wabt::Failed(result) || reader.failed()) return reader.failure();
+  name_functions(module, reader.name_payload());
+  return module;
+}
+
+}  // namespace
+
+Result<ModuleData> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name, FunctionSink& sink) {
+  if (bytes.size() > limits::module_bytes) {
+    return make_error(ErrorCode::BadModule, std::string(source_name) + ": " + std::to_string(bytes.size()) +
+                                                " bytes: this runtime takes at most " +
+                                                std::to_string(limits::module_bytes));
+  }
+  try {
+    return read(bytes, source_name, sink);
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::OutOfMemory, std::string(source_name) + ": not enough memory to read the module");
+  } catch (const std::length_error&) {
+    return make_error(ErrorCode::OutOfMemory, std::string(source_name) + ": not enough memory to read the module");
+  }
+}
+
+}  // namespace shunt::wasm
