@@ -4,7 +4,9 @@
 #include <wabt/opcode.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <string_view>
 
 #include "runtime/wasm/module/module_data.h"
 #include "shunt/error.h"
@@ -54,13 +56,15 @@ struct FunctionBody {
 class FunctionSink {
  public:
   virtual ~FunctionSink() = default;
-  virtual Status begin_code(const ModuleData& module) = 0;  // before the first body, also if there is none
+  // Before the first body, also if there is none. `module` stays where it is: it is what read_module() returns.
+  virtual Status begin_code(const ModuleData& module) = 0;
   virtual Status function(const FunctionBody& body) = 0;
 };
 
 // Decodes and validates with wabt's library: WebAssembly 2.0 without vector operations. Errors: BadModule, message
 // "<name>: byte 0x1234: <what>", also for a module beyond the limits of module/limits.h; OutOfMemory; what the sink
 // returned. Thread-safe.
-Result<ModuleData> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name, FunctionSink& sink);
+Result<std::unique_ptr<ModuleData>> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name,
+                                                FunctionSink& sink);
 
 }  // namespace shunt::wasm

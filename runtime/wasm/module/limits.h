@@ -23,7 +23,10 @@ inline constexpr std::size_t name_bytes = 100'000;
 
 // A validator keeps every open block's signature and every operand's type; these bound its memory where the size of the
 // body does not, because two bytes of code can push a thousand results.
-inline constexpr std::size_t operands = 100'000;
+//
+// Together with `locals` they also bound a frame of the guest stack: 8 bytes for each local, operand, and outgoing
+// argument or result stay below the stack's guard of 1 MiB, so that no frame steps over it.
+inline constexpr std::size_t operands = 50'000;
 inline constexpr std::size_t open_blocks = 100'000;
 inline constexpr std::size_t open_block_types = 1'000'000;
 

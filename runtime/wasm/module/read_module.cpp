@@ -19,22 +19,24 @@ void name_functions(ModuleData& module, std::span<const std::uint8_t> name_paylo
   }
 }
 
-Result<ModuleData> read(std::span<const std::uint8_t> bytes, std::string_view source_name, FunctionSink& sink) {
-  ModuleData module;
-  module.source_name = source_name;
-  module.module_bytes = bytes.size();
-  ModuleReader reader(module, sink);
+Result<std::unique_ptr<ModuleData>> read(std::span<const std::uint8_t> bytes, std::string_view source_name,
+                                         FunctionSink& sink) {
+  auto module = std::make_unique<ModuleData>();
+  module->source_name = source_name;
+  module->module_bytes = bytes.size();
+  ModuleReader reader(*module, sink);
   const wabt::ReadBinaryOptions options(supported_features(), /*log_stream=*/nullptr, /*read_debug_names=*/false,
                                         /*stop_on_first_error=*/true, /*fail_on_custom_section_error=*/false);
   const wabt::Result result = wabt::ReadBinary(bytes.data(), bytes.size(), &reader, options);
   if (wabt::Failed(result) || reader.failed()) return reader.failure();
-  name_functions(module, reader.name_payload());
+  name_functions(*module, reader.name_payload());
   return module;
 }
 
 }  // namespace
 
-Result<ModuleData> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name, FunctionSink& sink) {
+Result<std::unique_ptr<ModuleData>> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name,
+                                                FunctionSink& sink) {
   if (bytes.size() > limits::module_bytes) {
     return make_error(ErrorCode::BadModule, std::string(source_name) + ": " + std::to_string(bytes.size()) +
                                                 " bytes: this runtime takes at most " +
