@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# clang-tidy 19 over the product's and the samples' sources. usage: scripts/check-tidy.sh BUILD_FOLDER [FILE...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+build=${1:?usage: check-tidy.sh BUILD_FOLDER [FILE...]}
+shift
+files=("$@")
+[ ${#files[@]} -eq 0 ] && mapfile -t files < <(git ls-files 'arch/*.cpp' 'engine/*.cpp' 'runtime/*.cpp' 'samples/*.cpp')
+printf '%s\0' "${files[@]}" | xargs -0 -r -n 1 -P "$(nproc)" clang-tidy-19 -p "$build" --quiet --warnings-as-errors='*'

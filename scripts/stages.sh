@@ -1,0 +1,66 @@
+# Sourced by test.sh: runs stages, each with a time limit and its own log, and sums them up.
+# Uses $results, the folder for logs and CTest's result files.
+
+stage_lines=()   # of the final table
+failed_stages=0
+skipped_stages=0
+declare -A is_built=()
+
+# record NAME RESULT SECONDS: one line of the final table.
+record() {
+  local line
+  printf -v line '  %-34s %-8s %5d s' "$1" "$2" "$3"
+  stage_lines+=("$line")
+  case $2 in
+    passed) ;;
+    skipped) skipped_stages=$((skipped_stages + 1)) ;;
+    *) failed_stages=$((failed_stages + 1)) ;;
+  esac
+}
+
+log_of() { echo "$results/$(echo "$1" | tr -cs 'A-Za-z0-9' '-').log"; }
+
+# stage NAME LIMIT COMMAND...: runs the command for at most LIMIT seconds; its status is the command's.
+stage() {
+  local name=$1 limit=$2 begin=$SECONDS status
+  shift 2
+  printf '\n=== %s (at most %d s)\n' "$name" "$limit"
+  timeout --kill-after=10 "$limit" "$@" 2>&1 | tee "$(log_of "$name")"
+  status=${PIPESTATUS[0]}
+  local took=$((SECONDS - begin)) result=passed
+  if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
+    result=timeout
+  elif [ "$status" -ne 0 ]; then
+    result=failed
+  fi
+  printf '=== %s: %s after %d s\n' "$name" "$result" "$took"
+  record "$name" "$result" "$took"
+  return "$status"
+}
+
+# build PRESET LIMIT
+build() {
+  stage "build $1" "$2" bash -c "cmake --preset $1 && cmake --build --preset $1 -j $(nproc)" && is_built[$1]=yes
+}
+built() { [ "${is_built[$1]:-}" = yes ]; }
+
+# tests NAME PRESET LIMIT CTEST-ARGUMENTS...: a selection without any test is a failure.
+tests() {
+  local name=$1 preset=$2 limit=$3
+  shift 3
+  local file
+  file=$(log_of "$name")
+  stage "$name" "$limit" ctest --preset "$preset" --no-tests=error --output-on-failure --output-junit "${file%.log}.xml" \
+    --test-output-size-passed 1000000 --test-output-size-failed 1000000 "$@"
+}
+
+# Prints the table, CTest's own summaries and the sum; ends the script.
+finish() {
+  printf '\nStages:\n'
+  printf '%s\n' "${stage_lines[@]}"
+  printf '  %-34s %-8s %5d s\n' "all" "" "$SECONDS"
+  printf '\n'
+  grep -h -E '^[0-9]+% tests passed|^Total Test time' "$results"/*.log || true
+  scripts/count-tests.py "$failed_stages" "$skipped_stages" "$results"
+  exit $?
+}

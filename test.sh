@@ -1,0 +1,67 @@
+#!/usr/bin/env bash
+# Builds shunt and tests it. Installs what is missing first (scripts/install-dependencies.sh).
+#
+#   ./test.sh          release build, unit and conformance tests, stress tests of 10 seconds each, AddressSanitizer: 15 minutes
+#   ./test.sh --all    also ThreadSanitizer, mutants, third-party guests, formatting, clang-tidy: 60 minutes (2 cores)
+#
+# Environment:
+#   SHUNT_WASM_TESTSUITE_DIR   the WebAssembly core test suite; else it is fetched (scripts/fetch-wasm-testsuite.sh)
+#   SHUNT_STRESS_SECONDS       of each stress test (10)
+#   CI=true                    a test that would be skipped fails
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
+exec </dev/null
+
+all=false
+case "${1:-}" in
+  "") ;;
+  --all) all=true ;;
+  -h | --help) sed -n '2,/^[^#]/{/^#/{s/^# \{0,1\}//;p}}' "$0"; exit 0 ;;
+  *) echo "usage: ./test.sh [--all]" >&2; exit 2 ;;
+esac
+
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
+export SHUNT_STRESS_SECONDS=${SHUNT_STRESS_SECONDS:-10}
+export CTEST_PARALLEL_LEVEL=${CTEST_PARALLEL_LEVEL:-$(nproc)}
+results=$PWD/build/test-results
+rm -rf "$results"
+mkdir -p "$results"
+source scripts/stages.sh
+
+stage "dependencies" 900 scripts/install-dependencies.sh || finish
+
+if suite=$(scripts/fetch-wasm-testsuite.sh 2>"$results/testsuite.log"); then
+  export SHUNT_WASM_TESTSUITE_DIR=$suite
+  echo "WebAssembly core test suite: $suite"
+elif [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] || [ "${CI:-}" = true ]; then
+  cat "$results/testsuite.log"
+  record "test suite" failed 0
+  finish
+else
+  cat "$results/testsuite.log"
+  echo "The WebAssembly core test suite is skipped: name its folder by SHUNT_WASM_TESTSUITE_DIR."
+  record "conformance (no test suite here)" skipped 0
+fi
+
+quick='stress|mutant|guests|conformance'
+if build release 600; then
+  tests "unit" release 240 -LE "$quick"
+  [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] && tests "conformance" release 120 -L conformance --verbose
+  tests "stress, $SHUNT_STRESS_SECONDS s each" release 240 -L stress -j 1 --verbose
+fi
+if build asan 600; then
+  tests "AddressSanitizer" asan 300 -LE 'stress|mutant|guests'
+fi
+
+if $all; then
+  if build tsan 600; then
+    tests "ThreadSanitizer" tsan 600 -LE 'mutant|guests|conformance'
+  fi
+  if built release; then
+    tests "mutants" release 600 -L mutant
+    tests "third-party guests" release 600 -L guests
+    stage "clang-tidy" 900 scripts/check-tidy.sh build/release
+  fi
+  stage "formatting" 60 scripts/check-format.sh
+fi
+finish
