@@ -1,15 +1,14 @@
 // A web-server log analyser: an ordinary C program for WASI with three feature flags in its hot loops.
 //
-//   log_analyser [FILE]        reads FILE, or standard input, and writes its report to standard output, one figure a
-//   line
+//   log_analyser [FILE]    reads FILE, or standard input; writes its report to standard output, one figure a line
 //
 // Input: the combined access-log format with the time taken, in seconds, at the end:
 //   ADDRESS - USER [TIME] "METHOD PATH PROTOCOL" STATUS BYTES "REFERRER" "AGENT" SECONDS.MILLIS
 //
-// Flags (imports of module `flags`; an ordinary call for clang, one patched instruction for shunt):
-//   fast-scan    boolean  search eight bytes at a time, and with skips, instead of byte by byte; the report stays the
-//   same trace        boolean  give each line an identity and write every 4,096th or so to standard error slow-ms
-//   number   requests that took at least so many milliseconds count as slow, for each route (0: none do)
+// Flags:
+//   - fast-scan, boolean: search eight bytes at a time, and with skips, not byte by byte. The report stays the same.
+//   - trace, boolean: give each line an identity, and write about one in 4,096 to standard error.
+//   - slow-ms, number: requests that took at least so many milliseconds count as slow; with 0 none do.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -17,10 +16,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FLAG(key) __attribute__((import_module("flags"), import_name(key)))
-FLAG("fast-scan") extern int32_t fast_scan(void);
-FLAG("trace") extern int32_t trace(void);
-FLAG("slow-ms") extern int32_t slow_ms(void);
+#include "shunt_flags.h"
+
+SHUNT_FLAG_BOOL(fast_scan, "fast-scan")
+SHUNT_FLAG_BOOL(trace, "trace")
+SHUNT_FLAG_INT(slow_ms, "slow-ms")
 
 enum {
   block_size = 256 * 1024,
