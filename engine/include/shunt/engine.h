@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "shunt/error.h"
 #include "shunt/patch_batch.h"
@@ -12,22 +14,25 @@
 
 namespace shunt {
 
+enum class InstructionSet : std::uint8_t { X86_64, Arm64 };
+
 // How a site is encoded. Both are one instruction in either state.
 enum class SiteForm : std::uint8_t {
   Toggle,       // x86-64: `test eax, imm32` <-> `jmp rel32`, one byte changes; clobbers the flags; one target only
   AlignedWord,  // x86-64: NOP5 <-> JMP5 within one aligned 8-byte word; arm64: NOP <-> B. Any number of targets
 };
 
-// A site in code that is about to be published, as offsets from the code's first byte.
+// A site in code that is about to be published, as offsets from the code's first byte. What stands there must be a site
+// of that form in any of its states: publish() writes the state that the key has.
 struct NewSite {
   KeyBase* key = nullptr;
   SiteForm form = SiteForm::Toggle;
-  std::uint32_t offset = 0;                  // of the rewritable instruction's first byte
-  std::span<const std::uint32_t> targets;    // one for each state above 0
+  std::uint32_t offset = 0;                // of the rewritable instruction's first byte (its prefixes included)
+  std::span<const std::uint32_t> targets;  // one for each state above 0
 };
 
-// Code that can run. Movable handle: when it ends, its sites are dropped and its memory may be used again, so no thread may be
-// in it any more.
+// Code that can run. Movable handle: when it ends, its sites are dropped and its memory is filled with traps and may be
+// used again, so no thread may be in it any more, and no branch lead to it. Must not outlive its engine.
 class Code {
  public:
   Code() noexcept = default;
@@ -51,21 +56,43 @@ class Code {
   std::size_t size_ = 0;
 };
 
-struct EngineOptions {
-  std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; at most 2 GiB (branch range)
+// One registered site, as inspection tools show it.
+struct SiteInfo {
+  const std::uint8_t* address = nullptr;
+  unsigned length = 0;  // bytes
+  SiteForm form = SiteForm::Toggle;
+  unsigned state = 0;  // that the last batch wrote
+  const KeyBase* key = nullptr;
+  std::vector<const std::uint8_t*> targets;  // one for each state above 0
 };
 
+struct EngineOptions {
+  std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
+};
+
+namespace detail {
+struct EngineParts;  // what an engine is made of; engine/patch/engine_parts.h
+}
+
+// Thread-safe, except for construction and destruction.
 class Engine {
  public:
   // The process's engine: made at first use, never destroyed. If it cannot be made, the error is returned each time.
   static Result<Engine*> process();
+
+  // Errors: SerialisationUnavailable, CodeMemoryUnavailable, InvalidArgument.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options = {});
+
+  // All of its code must have ended. Keys that were used with it may be used with another engine afterwards.
   ~Engine();
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // Code memory of at least `size` bytes, aligned to 64, not yet executable by anyone: fill it by publish(). Split in two because
-  // code that is linked to its address must know it first.
+  [[nodiscard]] InstructionSet instruction_set() const noexcept;
+
+  // Code memory of at least `size` bytes, aligned to 64 (to 16 if size <= 64), not yet reachable by anyone: fill it
+  // through `rw`, then publish(). Split in two because code that is linked to its address must know it first. Errors:
+  // OutOfMemory, InvalidArgument.
   struct Allocation {
     const std::uint8_t* rx = nullptr;  // where the code will run
     std::uint8_t* rw = nullptr;        // where to write it
@@ -74,25 +101,32 @@ class Engine {
   Result<Allocation> allocate(std::size_t size);
   void release(const Allocation& allocation) noexcept;  // an allocation that was never published
 
-  // Makes the written code reachable: its sites are checked, set to their keys' current states and registered, its lines are
-  // cache-maintained, and every core serialised, so that its address may be handed to any thread. Thread-safe; blocks.
-  // Errors: as PatchBatch::commit(); on error the allocation is released and no site is registered.
+  // Makes the written code reachable: its sites are checked, set to their keys' current states and registered, its
+  // lines are cache-maintained, and every core serialised, so that its address may be handed to any thread. Blocks.
+  // Errors: InvalidArgument (names the site: no site stands there, sites overlap, wrong number of targets),
+  // TargetOutOfRange, KeyBelongsToOtherEngine, OutOfMemory, SerialisationFailed. On error the allocation is released
+  // and no site is registered.
   Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites);
 
-  // The same without the core serialisation: for code that other threads reach only by a branch patched in a later commit of this
-  // engine (docs/patching-protocol.md, publication by branch).
+  // The same without the core serialisation: for code that other threads reach only by a branch patched in a later
+  // commit of this engine (docs/patching-protocol.md, publication by branch).
   Result<Code> publish_nosync(const Allocation& allocation, std::span<const NewSite> sites);
 
-  // After SerialisationFailed: try again. Blocks.
+  // After SerialisationFailed: try again. Nothing to do is success. Blocks.
   Status resynchronise();
 
-  // One registered site, as inspection tools show it.
-  struct SiteInfo {
-    const std::uint8_t* address;
-    SiteForm form;
-    unsigned state;
-    const KeyBase* key;
-  };
+  using SiteInfo = shunt::SiteInfo;
+
+  // The sites of a piece of code, by address. Blocks (the commit lock).
+  [[nodiscard]] std::vector<SiteInfo> sites(const Code& code) const;
+
+  // Disassembly of a site: as it is in `state`, and as it stands in memory now: "nop", "jmp +0x1234" (from the site's
+  // first byte), "test eax, 0x1234", "b +0x1234". Precondition: `site` came from sites() and its code has not ended.
+  [[nodiscard]] std::string instruction(const SiteInfo& site, unsigned state) const;
+  [[nodiscard]] std::string instruction_now(const SiteInfo& site) const;
+
+  // An engine of chosen parts, for tests.
+  static Result<std::unique_ptr<Engine>> create(const EngineOptions& options, detail::EngineParts parts);
 
  private:
   friend class PatchBatch;

@@ -9,11 +9,12 @@ namespace shunt {
 class Engine;
 
 namespace detail {
-struct KeySites;  // the engine's record of a key's sites; engine/sites/site_table.h
-}
+struct KeySites;  // the engine's side of a key; engine/sites/site_table.h
+class SiteTable;
+}  // namespace detail
 
-// What StaticKey and StaticSwitch share: a name, the engine that they belong to, and the state that the last batch wrote.
-// Constant-initialised, so keys may live in static storage.
+// What StaticKey and StaticSwitch share: a name, the engine that they belong to, and the state that the last batch
+// wrote. Constant-initialised, so keys may live in static storage.
 class KeyBase {
  public:
   KeyBase(const KeyBase&) = delete;
@@ -21,26 +22,45 @@ class KeyBase {
 
   [[nodiscard]] const char* name() const noexcept { return name_; }
 
-  // The state that the last committed batch gave to the sites. Reading a key as data is no synchronisation: the reader may
-  // see the new state before or after its own sites change (docs/patching-protocol.md).
+  // The state that the last completed batch gave to the sites. Reading a key as data is no synchronisation: the reader
+  // may see the old state after its own sites changed (docs/patching-protocol.md).
   [[nodiscard]] unsigned state() const noexcept {
     return state_.load(std::memory_order_relaxed);  // data only; orders nothing, see above
   }
 
+  // How many states there are: state() is below.
+  [[nodiscard]] unsigned states() const noexcept { return states_; }
+
  protected:
   constexpr KeyBase(const char* name, unsigned states, unsigned initial) noexcept
       : name_(name), states_(states), state_(initial) {}
+  // The key's sites stay as they were last written, and are forgotten. Not while another thread uses the key. Blocks
+  // (the commit lock).
   ~KeyBase();
 
  private:
   friend class Engine;
   friend class PatchBatch;
-  friend struct detail::KeySites;
+  friend class detail::SiteTable;
 
   const char* name_;
   unsigned states_;
+
+  // Stored with release once a batch is complete (serialised), loaded with acquire by a commit that finds nothing to
+  // do: what it promises was then established before.
   std::atomic<unsigned> state_;
+
+  // A batch that changed the sites was written, but its core serialisation failed. Release and acquire for the same
+  // reason.
+  std::atomic<bool> unserialised_{false};
+
+  // How many sites the key has, for reports. Written under the commit lock; relaxed, because nothing follows from it.
+  std::atomic<std::uint32_t> site_count_{0};
+
+  // The first engine that the key is used with. Set once by compare-exchange, because two engines have different locks;
+  // acquire and release, so that who finds its engine there finds the engine made.
   std::atomic<Engine*> engine_{nullptr};
+
   detail::KeySites* sites_ = nullptr;  // owned by the engine; protected by its commit lock
 };
 

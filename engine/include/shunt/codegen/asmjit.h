@@ -1,11 +1,16 @@
 // Patch sites in code that is emitted through asmjit.
+//
+//   shunt::SiteEmitter sites(assembler);
+//   sites.branch(key, slow_path);                                    // one instruction
+//   auto function = shunt::publish<int(int)>(engine, holder, sites);  // Result<PublishedFunction<int(int)>>
 #pragma once
 
 #include <asmjit/core.h>
 
+#include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "shunt/engine.h"
@@ -15,15 +20,16 @@ namespace shunt {
 // Whether the processor flags hold something that later code reads when a site is passed.
 enum class Flags : std::uint8_t { Live, Dead };
 
-// Emits sites at an assembler's cursor and remembers them for publish(). Works on x86::Assembler and a64::Assembler (the
-// emitter's architecture decides). Not thread-safe; must not outlive the assembler.
+// Emits sites at an assembler's cursor and remembers them for publish(). Works on x86::Assembler and a64::Assembler
+// (the emitter's architecture decides). A target may be bound before or after the site, in any section. An error is
+// kept and reported by publish_code(). Not thread-safe; must not outlive the assembler. May throw std::bad_alloc.
 class SiteEmitter {
  public:
-  explicit SiteEmitter(asmjit::BaseAssembler& assembler) : assembler_(assembler) {}
+  explicit SiteEmitter(asmjit::BaseAssembler& assembler);
 
-  // One instruction: falls through while `key` is off, branches to `target` while it is on. Flags::Dead allows the form that
-  // needs no alignment (x86-64 opcode toggle). Returns the site's index in sites().
-  std::size_t branch(StaticKey& key, asmjit::Label target, Flags flags = Flags::Live);
+  // One instruction: falls through while `key` is off, branches to `target` while it is on. Flags::Dead allows the form
+  // that needs no alignment (x86-64 opcode toggle). Returns the site's index in sites().
+  std::size_t branch(StaticKey& key, const asmjit::Label& target, Flags flags = Flags::Live);
 
   // The same with k states: state 0 falls through, state s branches to targets[s - 1].
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets);
@@ -31,19 +37,32 @@ class SiteEmitter {
   struct PendingSite {
     KeyBase* key;
     SiteForm form;
-    std::uint32_t offset;                  // in the assembler's section
-    std::vector<asmjit::Label> targets;
+    std::uint32_t section;       // asmjit's section id
+    std::uint32_t offset;        // in that section, of the instruction's first byte
+    std::uint32_t first_target;  // in target_labels()
+    std::uint32_t target_count;
   };
   [[nodiscard]] std::span<const PendingSite> sites() const noexcept { return sites_; }
+  [[nodiscard]] std::span<const std::uint32_t> target_labels() const noexcept { return targets_; }  // asmjit label ids
+  [[nodiscard]] asmjit::Error error() const noexcept { return error_; }  // the first, or kErrorOk
 
  private:
+  std::size_t emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets);
+
   asmjit::BaseAssembler& assembler_;
   std::vector<PendingSite> sites_;
+  std::vector<std::uint32_t> targets_;
+  asmjit::Error error_ = asmjit::kErrorOk;
 };
 
-// Links the holder's code to engine memory and publishes it with the emitter's sites. Errors: those of Engine::publish();
-// InvalidArgument if a label is unbound or asmjit reports an error. Thread-safe; blocks.
+// Links the holder's code to engine memory and publishes it with the emitter's sites. The code's first byte is that of
+// the holder's first section. Once per holder. Errors: those of Engine::publish(); InvalidArgument if a label is
+// unbound, if asmjit reports an error, or if the code is for another instruction set than the engine's. Thread-safe;
+// blocks.
 Result<Code> publish_code(Engine& engine, asmjit::CodeHolder& holder, const SiteEmitter& sites);
+
+// The same without the core serialisation (Engine::publish_nosync).
+Result<Code> publish_code_nosync(Engine& engine, asmjit::CodeHolder& holder, const SiteEmitter& sites);
 
 // Code whose first byte is a function of type Signature.
 template <class Signature>
@@ -51,7 +70,9 @@ class PublishedFunction {
  public:
   explicit PublishedFunction(Code code) : code_(std::move(code)) {}
   template <class... Args>
-  auto operator()(Args... args) const { return code_.template entry<Signature>()(args...); }
+  auto operator()(Args... args) const {
+    return code_.template entry<Signature>()(args...);
+  }
   [[nodiscard]] Signature* get() const noexcept { return code_.template entry<Signature>(); }
   [[nodiscard]] const Code& code() const noexcept { return code_; }
 

@@ -1,0 +1,88 @@
+// x86-64: which rewrites of a site are legal while other cores execute it, and the one store that makes each.
+//
+// A store that lies in one naturally aligned quadword is seen whole or not at all by instruction fetch: AMD documents
+// that as asynchronous modification (AMD64 APM vol. 2, 7.6.1 "Cache Coherency", cross-modifying code). Intel's manual
+// promises only synchronised cross-modification (SDM vol. 3A, 9.1.3 "Handling Self- and Cross-Modifying Code");
+// docs/patching-protocol.md says what we rely on. So:
+//   Toggle        test <-> jmp with the same displacement: one byte.
+//   AlignedWord   nop <-> jmp, jmp <-> jmp: one 8-byte store of the word that holds all five bytes.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+
+#include "arch/site.h"
+#include "arch/x86_64/encode.h"
+
+namespace shunt::arch::x86_64 {
+
+[[nodiscard]] constexpr bool supports(SiteForm) noexcept {
+  return true;
+}
+
+// Whether a site may stand at `address`: everywhere, since prefixes absorb any misalignment.
+[[nodiscard]] constexpr bool placeable(SiteForm, std::uint64_t) noexcept {
+  return true;
+}
+
+// Whether the site may go from one direction to the other while others execute it.
+[[nodiscard]] constexpr bool legal(SiteForm form, Direction from, Direction to) noexcept {
+  return form == SiteForm::AlignedWord || from.target == to.target;
+}
+
+namespace detail {
+[[nodiscard]] inline std::uint64_t load64(const std::uint8_t* at) noexcept {
+  std::uint64_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+inline constexpr std::uint64_t core_mask = 0xFF'FFFF'FFFF;
+inline constexpr std::uint64_t prefixes_in_word = 0x2E2E'2E2E'2E2E'2E2E;
+static_assert((prefixes_in_word & 0xFF) == null_prefix);
+}  // namespace detail
+
+// Whether the bytes at `at` are those of the site at `address` in the given direction: all of them, prefixes too. Reads
+// the aligned 8-byte words that the site touches.
+[[nodiscard]] inline bool holds(const std::uint8_t* at, SiteForm form, std::uint64_t address,
+                                Direction direction) noexcept {
+  if (form == SiteForm::Toggle) {
+    std::uint32_t operand;
+    std::memcpy(&operand, at + 1, sizeof operand);
+    return (std::uint64_t{operand} << 8 | *at) == core_bits(form, address, direction);
+  }
+  const unsigned prefixes = prefix_length(form, address);
+  const std::uint64_t core = address + prefixes;
+  const unsigned shift = (core & 7) * 8;
+  const std::uint64_t word = detail::load64(at + prefixes - (core & 7));
+  if ((word >> shift & detail::core_mask) != core_bits(form, core, direction)) return false;
+  if (prefixes == 0) return true;
+  return (detail::load64(at + prefixes - 8) ^ detail::prefixes_in_word) >> (64 - 8 * prefixes) == 0;
+}
+
+// Whether a site of this form stands at `at`, whatever its direction and target.
+[[nodiscard]] inline bool is_site(const std::uint8_t* at, SiteForm form, std::uint64_t address) noexcept {
+  if (form == SiteForm::Toggle) return *at == opcode_test_eax_imm32 || *at == opcode_jmp_rel32;
+  const unsigned prefixes = prefix_length(form, address);
+  for (unsigned i = 0; i < prefixes; ++i) {
+    if (at[i] != null_prefix) return false;
+  }
+  return at[prefixes] == opcode_jmp_rel32 || holds(at, form, address, {});
+}
+
+// The store that brings the site to `to`; `at` holds its present bytes. Precondition: the transition is legal and `to`
+// is in reach.
+[[nodiscard]] inline SiteStore rewrite(const std::uint8_t* at, SiteForm form, std::uint64_t address,
+                                       Direction to) noexcept {
+  if (form == SiteForm::Toggle) {
+    return {0, 1, *at, to.branches ? std::uint64_t{opcode_jmp_rel32} : std::uint64_t{opcode_test_eax_imm32}};
+  }
+  const unsigned prefixes = prefix_length(form, address);
+  const std::uint64_t core = address + prefixes;
+  const unsigned in_word = core & 7;
+  const auto offset = static_cast<std::int8_t>(static_cast<int>(prefixes) - static_cast<int>(in_word));
+  const std::uint64_t old_word = detail::load64(at + offset);
+  const std::uint64_t mask = detail::core_mask << (8 * in_word);
+  return {offset, 8, old_word, (old_word & ~mask) | core_bits(form, core, to) << (8 * in_word)};
+}
+
+}  // namespace shunt::arch::x86_64

@@ -1,0 +1,189 @@
+#include "shunt/engine.h"
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "engine/engine_impl.h"
+#include "engine/patch/engine_parts.h"
+#include "engine/patch/protocol.h"
+#include "engine/serialise/membarrier.h"
+
+namespace shunt {
+
+using detail::KeySites;
+using detail::SiteView;
+
+namespace {
+
+constexpr std::size_t min_reservation = 64 * 1024;
+
+detail::TrapFill trap_fill(InstructionSet set) noexcept {
+  return set == InstructionSet::X86_64 ? &arch::x86_64::InstructionSet::fill_with_traps
+                                       : &arch::arm64::InstructionSet::fill_with_traps;
+}
+
+}  // namespace
+
+Engine::Impl::Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
+                   std::unique_ptr<detail::CoreSerialiser> new_serialiser)
+    : engine(owner),
+      memory(std::move(mapping), trap_fill(new_patcher->instruction_set())),
+      patcher(std::move(new_patcher)),
+      serialiser(std::move(new_serialiser)) {}
+
+Engine::Impl::~Impl() {
+  const std::lock_guard hold(commit_lock);
+  for (const auto& sites : table.keys()) {
+    sites->key->sites_ = nullptr;
+    sites->key->site_count_.store(0, std::memory_order_relaxed);  // a count for reports, see static_key.h
+    sites->key->engine_.store(nullptr, std::memory_order_release);
+  }
+}
+
+Status Engine::Impl::bind(KeyBase& key) {
+  Engine* owner = key.engine_.load(std::memory_order_acquire);  // orders: see static_key.h
+  if (owner == nullptr)
+    key.engine_.compare_exchange_strong(owner, &engine, std::memory_order_acq_rel, std::memory_order_acquire);
+  if (owner != nullptr && owner != &engine) {
+    return make_error(
+        ErrorCode::KeyBelongsToOtherEngine,
+        std::string("key \"") + key.name() + "\" belongs to another engine, the first that it was used with");
+  }
+  if (key.sites_ == nullptr) {
+    // No batch of this engine has touched the key yet, so its state is the initial one, or what an earlier engine left.
+    key.sites_ = table.add_key(key, key.states(), key.state());
+  }
+  return Ok{};
+}
+
+void Engine::Impl::end_key(KeyBase& key) noexcept {
+  const std::lock_guard hold(commit_lock);
+  if (key.sites_ != nullptr) table.remove_key(*key.sites_);
+  key.sites_ = nullptr;
+}
+
+void Engine::Impl::end_code(const std::uint8_t* rx, std::size_t size) noexcept {
+  const std::uint32_t begin = offset_of(rx);
+  drop_code(begin, static_cast<std::uint32_t>(size));
+  memory.free(begin, size);
+}
+
+KeyBase::~KeyBase() {
+  Engine* const engine = engine_.load(std::memory_order_acquire);  // see static_key.h
+  if (engine != nullptr) engine->impl_->end_key(*this);
+}
+
+Code::~Code() {
+  if (engine_ != nullptr) engine_->impl_->end_code(rx_, size_);
+}
+
+Code::Code(Code&& other) noexcept
+    : engine_(std::exchange(other.engine_, nullptr)),
+      rx_(std::exchange(other.rx_, nullptr)),
+      size_(std::exchange(other.size_, 0)) {}
+
+Code& Code::operator=(Code&& other) noexcept {
+  Code ended(std::move(*this));
+  engine_ = std::exchange(other.engine_, nullptr);
+  rx_ = std::exchange(other.rx_, nullptr);
+  size_ = std::exchange(other.size_, 0);
+  return *this;
+}
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<Engine*> Engine::process() {
+  static Result<std::unique_ptr<Engine>>* const made =
+      new Result(create());  // never destroyed: code may run until the process ends
+  if (!*made) return made->error();
+  return made->value().get();
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
+  Result<std::unique_ptr<detail::CoreSerialiser>> serialiser = detail::make_membarrier_serialiser();
+  if (!serialiser) return serialiser.error();
+  return create(options, detail::EngineParts{detail::make_host_patcher(), std::move(*serialiser)});
+}
+
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, detail::EngineParts parts) {
+  if (options.code_reservation < min_reservation || options.code_reservation > detail::CodeMemory::max_reservation) {
+    return make_error(ErrorCode::InvalidArgument, "EngineOptions::code_reservation is " +
+                                                      std::to_string(options.code_reservation) +
+                                                      "; 64 KiB to 2 GiB are possible");
+  }
+  Result<detail::DualMapping> mapping = detail::DualMapping::create(options.code_reservation, parts.backing);
+  if (!mapping) return mapping.error();
+  std::unique_ptr<Engine> engine(new Engine(nullptr));
+  engine->impl_ =
+      std::make_unique<Impl>(*engine, std::move(*mapping), std::move(parts.patcher), std::move(parts.serialiser));
+  return engine;
+}
+
+InstructionSet Engine::instruction_set() const noexcept {
+  return impl_->patcher->instruction_set();
+}
+
+Result<Engine::Allocation> Engine::allocate(std::size_t size) {
+  if (size == 0) return make_error(ErrorCode::InvalidArgument, "allocate: code of 0 bytes");
+  Result<std::uint32_t> offset = impl_->memory.allocate(size);
+  if (!offset) return offset.error();
+  return Allocation{impl_->memory.rx() + *offset, impl_->memory.rw() + *offset, size};
+}
+
+void Engine::release(const Allocation& allocation) noexcept {
+  if (allocation.rx != nullptr) impl_->memory.free(impl_->offset_of(allocation.rx), allocation.size);
+}
+
+Result<Code> Engine::publish(const Allocation& allocation, std::span<const NewSite> sites) {
+  return impl_->publish(allocation, sites, true);
+}
+
+Result<Code> Engine::publish_nosync(const Allocation& allocation, std::span<const NewSite> sites) {
+  return impl_->publish(allocation, sites, false);
+}
+
+Status Engine::resynchronise() {
+  const std::lock_guard hold(impl_->commit_lock);
+  if (!impl_->unserialised) return Ok{};
+  if (Status status = impl_->serialise(); !status) return status.error();
+  return Ok{};
+}
+
+std::vector<SiteInfo> Engine::sites(const Code& code) const {
+  std::vector<SiteInfo> infos;
+  if (code.engine_ != this) return infos;
+  const std::uint32_t begin = impl_->offset_of(code.rx_);
+  const std::lock_guard hold(impl_->commit_lock);
+  for (const auto& sites : impl_->table.keys_of_code(begin)) {
+    if (sites->key == nullptr) continue;
+    sites->records.for_each_slot_in(begin, begin + static_cast<std::uint32_t>(code.size_), [&](std::size_t slot) {
+      const SiteView site = sites->records.at(slot);
+      SiteInfo info{impl_->memory.rx() + site.offset,
+                    impl_->patcher->site_length(site.form, site.offset),
+                    site.form,
+                    sites->written,
+                    sites->key,
+                    {}};
+      for (unsigned state = 1; state < sites->key->states(); ++state)
+        info.targets.push_back(impl_->memory.rx() + site.target(state));
+      infos.push_back(std::move(info));
+    });
+  }
+  std::sort(infos.begin(), infos.end(), [](const SiteInfo& a, const SiteInfo& b) { return a.address < b.address; });
+  return infos;
+}
+
+std::string Engine::instruction(const SiteInfo& site, unsigned state) const {
+  const std::uint32_t target = impl_->offset_of(site.targets[state == 0 ? 0 : state - 1]);
+  const SiteView view{impl_->offset_of(site.address), site.form, &target};
+  return impl_->patcher->instruction(impl_->views(), view, state == 0 ? 0 : 1);  // `view` has this state's target alone
+}
+
+std::string Engine::instruction_now(const SiteInfo& site) const {
+  const std::lock_guard hold(impl_->commit_lock);
+  return impl_->patcher->instruction_now(impl_->views(), {impl_->offset_of(site.address), site.form, nullptr});
+}
+
+}  // namespace shunt

@@ -1,0 +1,116 @@
+// The inside of an Engine, shared by the files that implement it.
+//
+// Locks: `commit_lock` protects the site table, the bytes of all registered sites, KeyBase::sites_ of this engine's
+// keys and `unserialised`. It is held during a batch's core serialisation, so that batches are complete in the order in
+// which they wrote. With it held, CodeMemory's lock (a leaf) may be taken; nothing else, and no callback is made.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <vector>
+
+#include "engine/memory/code_memory.h"
+#include "engine/patch/patcher.h"
+#include "engine/serialise/core_serialiser.h"
+#include "engine/sites/site_table.h"
+#include "shunt/engine.h"
+
+namespace shunt {
+
+namespace detail {
+
+// What a PatchBatch queued.
+struct QueuedState {
+  KeyBase* key;
+  unsigned state;
+};
+struct QueuedTarget {
+  KeyBase* key;
+  const void* site;
+  unsigned state;
+  const void* target;
+};
+
+// What a commit is going to do; kept between commits so that they need no heap.
+struct CommitPlan {
+  struct Change {
+    KeySites* sites;
+    unsigned to;
+  };
+  struct Retarget {
+    KeySites* sites;
+    std::size_t slot;
+    unsigned state;
+    std::uint32_t target;
+  };
+  std::vector<Change> changes;  // keys whose sites do not hold the wanted state
+  std::vector<Change> queued;   // all keys of the batch, each once
+  std::vector<Retarget> retargets;
+  std::vector<Retarget>
+      rewrites;  // retargets of the state that the site is in and stays in: one each is rewritten in place
+  std::vector<arch::CodeRange> written;
+  std::uint64_t number = 0;  // of the commit, to find a key's earlier change in the same batch
+};
+
+}  // namespace detail
+
+struct Engine::Impl {
+  Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
+       std::unique_ptr<detail::CoreSerialiser> new_serialiser);
+  ~Impl();
+
+  // commit.cpp
+  Result<CommitReport> commit(std::span<const detail::QueuedState> states,
+                              std::span<const detail::QueuedTarget> targets);
+  [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
+  // The rest of commit.cpp wants commit_lock held.
+  Status make_plan(std::span<const detail::QueuedState> states, std::span<const detail::QueuedTarget> targets,
+                   CommitReport& report);
+  Status plan_retarget(const detail::QueuedTarget& queued);
+  Status plan_rewrites();
+  Status check_plan();
+  std::size_t write_plan() noexcept;
+  void maintain_plan();
+  Status serialise();
+  void complete_keys() noexcept;
+
+  // publish.cpp
+  Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise);
+  Status place(const Allocation& allocation, std::span<const NewSite> sites, std::vector<detail::PlacedSite>& placed,
+               std::vector<std::uint32_t>& targets) const;
+  Status add_sites(std::uint32_t begin, std::span<const detail::PlacedSite> placed);
+  void drop_code(std::uint32_t begin, std::uint32_t size) noexcept;
+
+  // engine.cpp
+  Status bind(KeyBase& key);  // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
+  void end_key(KeyBase& key) noexcept;
+  void end_code(const std::uint8_t* rx, std::size_t size) noexcept;
+  [[nodiscard]] detail::CodeViews views() const noexcept { return {memory.rx(), memory.rw()}; }
+  [[nodiscard]] std::uint32_t offset_of(const void* rx_address) const noexcept {
+    return static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(rx_address) - memory.rx());
+  }
+  [[nodiscard]] bool contains(const void* rx_address) const noexcept {
+    const auto address = reinterpret_cast<std::uintptr_t>(rx_address);
+    const auto base = reinterpret_cast<std::uintptr_t>(memory.rx());
+    return address >= base && address - base < memory.size();
+  }
+
+  Engine& engine;
+  detail::CodeMemory memory;
+  const std::unique_ptr<detail::Patcher> patcher;
+  const std::unique_ptr<detail::CoreSerialiser> serialiser;
+
+  std::mutex commit_lock;
+  detail::SiteTable table;
+  detail::CommitPlan plan;
+  bool unserialised = false;  // something was written, and the core serialisation failed
+
+  // Counts commits that wrote. Written under commit_lock; relaxed, because reports of commits that found nothing to do
+  // read it as data.
+  std::atomic<std::uint64_t> generation{0};
+};
+
+}  // namespace shunt

@@ -1,0 +1,61 @@
+// One shared memory object, mapped twice: an RX view that is executed, and an RW alias that is written. No page is ever
+// writable and executable in one mapping (W^X).
+//
+//   offset         0                    exposed                    size
+//   RX view        [ read, execute      | no access               ]
+//   RW alias       [ read, write                                  ]
+//
+// Memory is taken from the system page by page as the RW alias is first touched. A child made by fork() shares the
+// object: flips in one would change the other's code (docs/patching-protocol.md).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "shunt/error.h"
+
+namespace shunt::detail {
+
+// How the memory object is made.
+enum class Backing : std::uint8_t {
+  Any,         // a sealed memory file, else doubled anonymous memory
+  MemoryFile,  // memfd_create(2), sealed against growing and shrinking
+  Anonymous,   // an anonymous shared mapping, doubled by mremap(2) with old size 0; works under RLIMIT_FSIZE = 0
+};
+
+// Not thread-safe, except that the views may be used by any number of threads.
+class DualMapping {
+ public:
+  // `size` in bytes, rounded up to whole pages. Errors: CodeMemoryUnavailable (names what was tried and why it failed).
+  static Result<DualMapping> create(std::size_t size, Backing backing = Backing::Any);
+  ~DualMapping();
+  DualMapping(DualMapping&& other) noexcept;
+  DualMapping& operator=(DualMapping&& other) noexcept;
+
+  [[nodiscard]] const std::uint8_t* rx() const noexcept { return rx_; }
+  [[nodiscard]] std::uint8_t* rw() const noexcept { return rw_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] Backing backing() const noexcept { return backing_; }
+
+  // Bytes of the RX view, from its beginning, that can be executed.
+  [[nodiscard]] std::size_t exposed() const noexcept { return exposed_; }
+
+  // Makes the RX view executable up to `end` bytes, rounded up to whole pages. Never takes back. Errors:
+  // CodeMemoryUnavailable.
+  Status expose(std::size_t end);
+
+ private:
+  DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing) noexcept
+      : rx_(rx), rw_(rw), size_(size), backing_(backing) {}
+  static Result<DualMapping> from_memory_file(std::size_t size);
+  static Result<DualMapping> from_anonymous(std::size_t size);
+
+  std::uint8_t* rx_ = nullptr;
+  std::uint8_t* rw_ = nullptr;
+  std::size_t size_ = 0;
+  std::size_t exposed_ = 0;
+  Backing backing_ = Backing::Any;
+};
+
+}  // namespace shunt::detail

@@ -1,0 +1,19 @@
+// What an engine is made of. The product makes it of the host's parts; tests of recording ones
+// (tests/engine/recording.h).
+#pragma once
+
+#include <memory>
+
+#include "engine/memory/dual_mapping.h"
+#include "engine/patch/patcher.h"
+#include "engine/serialise/core_serialiser.h"
+
+namespace shunt::detail {
+
+struct EngineParts {
+  std::unique_ptr<Patcher> patcher;
+  std::unique_ptr<CoreSerialiser> serialiser;
+  Backing backing = Backing::Any;
+};
+
+}  // namespace shunt::detail

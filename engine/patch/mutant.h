@@ -1,0 +1,39 @@
+// Deliberate faults in the protocol, one per step, so that the tests of the protocol can be shown to fail when a step
+// is missing.
+//
+// In the product mutated() is constant false and costs nothing. Test programs that are built with SHUNT_MUTANTS choose
+// one fault per run by the environment variable SHUNT_MUTANT (tests/engine/mutants.cpp).
+#pragma once
+
+#include <cstdint>
+
+namespace shunt::detail {
+
+enum class Mutant : std::uint8_t {
+  None,
+  SkipExpectedBytes,       // write without looking at what is there
+  CheckWhileWriting,       // a mismatch is found after earlier sites were written
+  SkipSite,                // the last site of each key is left out
+  StoreInHalves,           // an aligned word as two stores
+  EarlyReturn,             // commit() returns before the sites are written
+  SkipSerialisation,       // no core serialisation
+  SerialiseBeforeWrite,    // core serialisation at the wrong place
+  SerialiseEachKey,        // more than one core serialisation a batch
+  SkipDataClean,           // arm64: no DC CVAU
+  SkipInvalidation,        // arm64: no IC IVAU
+  InvalidateByAlias,       // arm64: IC IVAU by the address of the RW alias
+  SkipDataBarrier,         // arm64: no DSB
+  SkipInstructionBarrier,  // arm64: no ISB
+  WriteThroughView,        // records a store at the address of the RX view
+  PublishOldState,         // new sites keep the state that they were emitted in
+};
+
+#ifdef SHUNT_MUTANTS
+bool mutated(Mutant mutant) noexcept;
+#else
+constexpr bool mutated(Mutant) noexcept {
+  return false;
+}
+#endif
+
+}  // namespace shunt::detail

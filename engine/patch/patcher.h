@@ -1,0 +1,78 @@
+// Patching as the engine sees it: whole groups of sites, no instruction set. The implementation for one instruction set
+// and one way to write memory is patch/protocol.h; the tests have one that records every step.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "arch/site.h"
+#include "engine/sites/site_records.h"
+#include "engine/sites/site_table.h"
+#include "shunt/engine.h"
+#include "shunt/error.h"
+
+namespace shunt::detail {
+
+// The two mappings of the engine's code memory. Both begin at a multiple of the page size.
+struct CodeViews {
+  const std::uint8_t* rx = nullptr;
+  std::uint8_t* rw = nullptr;
+};
+
+// A site of code that is about to be published; offsets in code memory.
+struct PlacedSite {
+  KeyBase* key;
+  SiteForm form;
+  std::uint32_t offset;
+  std::span<const std::uint32_t> targets;
+};
+
+// Stateless. What reads or writes sites of published code wants the engine's commit lock held.
+class Patcher {
+ public:
+  virtual ~Patcher() = default;
+
+  [[nodiscard]] virtual InstructionSet instruction_set() const noexcept = 0;
+  [[nodiscard]] virtual unsigned site_length(SiteForm form, std::uint32_t offset) const noexcept = 0;
+  virtual void fill_with_traps(std::span<std::uint8_t> code) const noexcept = 0;
+
+  // Whether `site` can be one: its form exists here and may stand there, a site of that form (in any state) does stand
+  // there, and its branches reach their targets.
+  virtual Status check_new(const CodeViews& code, const PlacedSite& site) = 0;
+
+  // Writes the bytes of a site of code that nobody can execute yet.
+  virtual void write_new(const CodeViews& code, const PlacedSite& site, unsigned state) = 0;
+
+  // Whether a branch of the site reaches `target`.
+  virtual Status check_target(const CodeViews& code, const SiteView& site, std::uint32_t target) = 0;
+
+  // Expected bytes: whether all sites of a key (one site) hold what they must in `state`. Writes nothing.
+  virtual Status check(const CodeViews& code, const KeySites& sites, unsigned state) = 0;
+  virtual Status check(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) = 0;
+
+  // Rewrites all sites of a key (one site) to `state` through the RW alias; adds what was written to `written` if
+  // collects_ranges(). Precondition: checked. Returns the number of sites.
+  virtual std::size_t write(const CodeViews& code, const KeySites& sites, unsigned state,
+                            std::vector<arch::CodeRange>& written) = 0;
+  virtual void write(const CodeViews& code, const SiteView& site, unsigned state,
+                     std::vector<arch::CodeRange>& written) = 0;
+
+  // Whether maintain() has to know what was written.
+  [[nodiscard]] virtual bool collects_ranges() const noexcept = 0;
+
+  // Makes written code fetchable. Precondition: ranges sorted by begin.
+  virtual void maintain(const CodeViews& code, std::span<const arch::CodeRange> written) = 0;
+
+  // The instruction of the site in `state`, disassembled; and the one that is there now.
+  [[nodiscard]] virtual std::string instruction(const CodeViews& code, const SiteView& site, unsigned state) const = 0;
+  [[nodiscard]] virtual std::string instruction_now(const CodeViews& code, const SiteView& site) const = 0;
+};
+
+// The host's instruction set, written directly.
+std::unique_ptr<Patcher> make_host_patcher();
+
+}  // namespace shunt::detail

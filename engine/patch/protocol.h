@@ -1,0 +1,231 @@
+// The patching protocol for one instruction set (arch::InstructionSet) and one way to write memory (CodeWriter). The
+// engine's commit (patch/commit.cpp) calls these steps in the order of docs/patching-protocol.md:
+//
+//   1. check()     every site of the batch holds its expected bytes, before anything is written
+//   2. write()     one naturally aligned store a site, through the RW alias
+//   3. maintain()  what the instruction set demands until the stores can be fetched
+//   4. one core serialisation (engine/serialise)
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <concepts>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "arch/backend.h"
+#include "engine/patch/mutant.h"
+#include "engine/patch/patcher.h"
+
+namespace shunt::detail {
+
+// How bytes reach code memory. Addresses are those of the mapping that is named.
+template <class Writer>
+concept CodeWriter =
+    requires(Writer writer, std::uint8_t* rw, const std::uint8_t* rx, unsigned size, std::uint64_t value) {
+      writer.checked(rx);                    // the expected bytes at rx were compared
+      writer.store(rw, size, value, value);  // old value, new value; naturally aligned
+      writer.clean_data_line(rw);
+      writer.invalidate_instruction_line(rx);
+      writer.data_barrier();
+      writer.instruction_barrier();
+      { writer.cache_traits() } -> std::same_as<arch::CacheTraits>;
+    };
+
+// Stores, and maintains caches, for real.
+class DirectWriter {
+ public:
+  static void checked(const std::uint8_t*) noexcept {}
+
+  // Release: what was written before through the RW alias (new code that this branch leads to) is visible no later than
+  // the branch. Readers are instruction fetches, which take part in no C++ synchronisation; the core serialisation
+  // orders them.
+  static void store(std::uint8_t* rw, unsigned size, std::uint64_t, std::uint64_t value) noexcept {
+    switch (size) {
+      case 1:
+        std::atomic_ref(*rw).store(static_cast<std::uint8_t>(value), std::memory_order_release);
+        break;
+      case 4:
+        std::atomic_ref(*reinterpret_cast<std::uint32_t*>(rw))
+            .store(static_cast<std::uint32_t>(value), std::memory_order_release);
+        break;
+      default:
+        std::atomic_ref(*reinterpret_cast<std::uint64_t*>(rw)).store(value, std::memory_order_release);
+        break;
+    }
+  }
+  static void clean_data_line(const std::uint8_t* rw) noexcept { arch::host::HostCacheOperations::clean_data_line(rw); }
+  static void invalidate_instruction_line(const std::uint8_t* rx) noexcept {
+    arch::host::HostCacheOperations::invalidate_instruction_line(rx);
+  }
+  static void data_barrier() noexcept { arch::host::HostCacheOperations::data_barrier(); }
+  static void instruction_barrier() noexcept { arch::host::HostCacheOperations::instruction_barrier(); }
+  [[nodiscard]] arch::CacheTraits cache_traits() const noexcept { return traits_; }
+
+ private:
+  arch::CacheTraits traits_ = arch::host::host_cache_traits();
+};
+static_assert(CodeWriter<DirectWriter>);
+
+[[nodiscard]] constexpr arch::SiteForm arch_form(SiteForm form) noexcept {
+  static_assert(static_cast<int>(SiteForm::Toggle) == static_cast<int>(arch::SiteForm::Toggle) &&
+                static_cast<int>(SiteForm::AlignedWord) == static_cast<int>(arch::SiteForm::AlignedWord));
+  return static_cast<arch::SiteForm>(form);
+}
+
+// Errors, worded in one place (patch/patcher.cpp).
+Error expected_bytes_error(const KeySites& sites, const void* address, std::span<const std::uint8_t> found,
+                           std::span<const std::uint8_t> expected);
+Error no_site_error(const PlacedSite& site, std::string_view form_problem);
+Error out_of_reach_error(std::string_view instruction_set, std::uint32_t site, std::uint32_t target);
+
+template <arch::InstructionSet Isa, CodeWriter Writer>
+class Protocol final : public Patcher {
+ public:
+  explicit Protocol(InstructionSet id, Writer writer = {}) : id_(id), writer_(std::move(writer)) {}
+
+  [[nodiscard]] InstructionSet instruction_set() const noexcept override { return id_; }
+
+  [[nodiscard]] unsigned site_length(SiteForm form, std::uint32_t offset) const noexcept override {
+    return Isa::site_length(arch_form(form), offset);
+  }
+
+  void fill_with_traps(std::span<std::uint8_t> code) const noexcept override { Isa::fill_with_traps(code); }
+
+  Status check_new(const CodeViews& code, const PlacedSite& site) override {
+    const arch::SiteForm form = arch_form(site.form);
+    if (!Isa::supports(form)) return no_site_error(site, "the instruction set has no such form");
+    if (!Isa::placeable(form, site.offset)) return no_site_error(site, "the instruction is misaligned");
+    if (!Isa::is_site(code.rw + site.offset, form, site.offset)) return no_site_error(site, "other bytes stand there");
+    for (std::uint32_t target : site.targets) {
+      if (!Isa::reaches(form, site.offset, target)) return out_of_reach_error(Isa::name, site.offset, target);
+    }
+    return Ok{};
+  }
+
+  void write_new(const CodeViews& code, const PlacedSite& site, unsigned state) override {
+    const arch::SiteBytes bytes =
+        Isa::encode(arch_form(site.form), site.offset, direction({site.offset, site.form, site.targets.data()}, state));
+    for (unsigned i = 0; i < bytes.length; ++i) code.rw[site.offset + i] = bytes.bytes[i];
+  }
+
+  Status check_target(const CodeViews&, const SiteView& site, std::uint32_t target) override {
+    if (Isa::reaches(arch_form(site.form), site.offset, target)) return Ok{};
+    return out_of_reach_error(Isa::name, site.offset, target);
+  }
+
+  Status check(const CodeViews& code, const KeySites& sites, unsigned state) override {
+    const SiteView* wrong = nullptr;
+    SiteView first_wrong{};
+    sites.records.for_each([&](const SiteView& site) {
+      if (wrong == nullptr && !holds(code, site, state)) wrong = &(first_wrong = site);
+    });
+    return wrong == nullptr ? Status(Ok{}) : mismatch(code, sites, *wrong, state);
+  }
+
+  Status check(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) override {
+    return holds(code, site, state) ? Status(Ok{}) : mismatch(code, sites, site, state);
+  }
+
+  std::size_t write(const CodeViews& code, const KeySites& sites, unsigned state,
+                    std::vector<arch::CodeRange>& written) override {
+    std::size_t left = sites.records.size();
+    sites.records.for_each([&](const SiteView& site) {
+      if (--left == 0 && mutated(Mutant::SkipSite)) return;
+      write(code, site, state, written);
+    });
+    return sites.records.size();
+  }
+
+  void write(const CodeViews& code, const SiteView& site, unsigned state,
+             std::vector<arch::CodeRange>& written) override {
+    std::uint8_t* const at = code.rw + site.offset;
+    const arch::SiteStore store = Isa::rewrite(at, arch_form(site.form), site.offset, direction(site, state));
+    if (mutated(Mutant::StoreInHalves) && store.size > 1) {
+      store_in_halves(at + store.offset, store);
+    } else if (mutated(Mutant::WriteThroughView)) {
+      writer_.store(const_cast<std::uint8_t*>(code.rx) + site.offset + store.offset, store.size, store.old_value,
+                    store.new_value);
+    } else {
+      writer_.store(at + store.offset, store.size, store.old_value, store.new_value);
+    }
+    if (collects_ranges()) written.push_back({site.offset, Isa::site_length(arch_form(site.form), site.offset)});
+  }
+
+  [[nodiscard]] bool collects_ranges() const noexcept override {
+    return Isa::needs_maintenance(writer_.cache_traits());
+  }
+
+  void maintain(const CodeViews& code, std::span<const arch::CodeRange> written) override {
+    if (!written.empty()) Isa::maintain(writer_.cache_traits(), written, Operations{code, writer_});
+  }
+
+  [[nodiscard]] std::string instruction(const CodeViews&, const SiteView& site, unsigned state) const override {
+    const arch::SiteBytes bytes = Isa::encode(arch_form(site.form), site.offset, direction(site, state));
+    return std::string(Isa::disassemble({bytes.bytes.data(), bytes.length}, site.offset).view());
+  }
+
+  [[nodiscard]] std::string instruction_now(const CodeViews& code, const SiteView& site) const override {
+    const unsigned length = Isa::site_length(arch_form(site.form), site.offset);
+    return std::string(Isa::disassemble({code.rw + site.offset, length}, site.offset).view());
+  }
+
+  [[nodiscard]] Writer& writer() noexcept { return writer_; }
+
+ private:
+  // The operations of Isa::maintain() on this engine's two mappings: data is cleaned by the address that it was written
+  // at, instructions are invalidated by the address that they are fetched at.
+  struct Operations {
+    const CodeViews& code;
+    Writer& writer;
+    void clean_data_line(std::uint32_t offset) {
+      if (!mutated(Mutant::SkipDataClean)) writer.clean_data_line(code.rw + offset);
+    }
+    void invalidate_instruction_line(std::uint32_t offset) {
+      if (mutated(Mutant::SkipInvalidation)) return;
+      writer.invalidate_instruction_line(mutated(Mutant::InvalidateByAlias) ? code.rw + offset : code.rx + offset);
+    }
+    void data_barrier() {
+      if (!mutated(Mutant::SkipDataBarrier)) writer.data_barrier();
+    }
+    void instruction_barrier() {
+      if (!mutated(Mutant::SkipInstructionBarrier)) writer.instruction_barrier();
+    }
+  };
+
+  static arch::Direction direction(const SiteView& site, unsigned state) noexcept {
+    return {state != 0, site.target(state)};
+  }
+
+  bool holds(const CodeViews& code, const SiteView& site, unsigned state) {
+    if (mutated(Mutant::SkipExpectedBytes)) return true;
+    writer_.checked(code.rx + site.offset);
+    return Isa::holds(code.rw + site.offset, arch_form(site.form), site.offset, direction(site, state));
+  }
+
+  static Status mismatch(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) {
+    const arch::SiteBytes expected = Isa::encode(arch_form(site.form), site.offset, direction(site, state));
+    return expected_bytes_error(sites, code.rx + site.offset, {code.rw + site.offset, expected.length},
+                                {expected.bytes.data(), expected.length});
+  }
+
+  // Mutant: what a store that is not single-copy atomic does, with the pause that a preemption would make.
+  void store_in_halves(std::uint8_t* at, const arch::SiteStore& store) {
+    const unsigned half = store.size / 2;
+    const std::uint64_t mask = (std::uint64_t{1} << (8 * half)) - 1;
+    writer_.store(at, half, store.old_value & mask, store.new_value & mask);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(1);
+    while (std::chrono::steady_clock::now() < end) {
+    }
+    writer_.store(at + half, half, store.old_value >> (8 * half), store.new_value >> (8 * half));
+  }
+
+  InstructionSet id_;
+  [[no_unique_address]] Writer writer_;
+};
+
+}  // namespace shunt::detail

@@ -1,0 +1,115 @@
+// Publication: code becomes reachable, with its sites in their keys' current states.
+#include <algorithm>
+#include <new>
+#include <string>
+
+#include "engine/engine_impl.h"
+#include "engine/patch/mutant.h"
+
+namespace shunt {
+
+using detail::PlacedSite;
+
+namespace {
+
+Error bad_site(const NewSite& site, const std::string& problem) {
+  return make_error(ErrorCode::InvalidArgument, "publish: site at offset " + std::to_string(site.offset) +
+                                                    " of key \"" + (site.key == nullptr ? "(none)" : site.key->name()) +
+                                                    "\": " + problem);
+}
+
+Status check_shape(const NewSite& site, std::size_t code_size) {
+  if (site.key == nullptr) return bad_site(site, "no key");
+  if (site.targets.size() + 1 != site.key->states()) {
+    return bad_site(site, std::to_string(site.targets.size()) + " targets, but the key has " +
+                              std::to_string(site.key->states()) + " states (one target for each above 0)");
+  }
+  if (site.form == SiteForm::Toggle && site.key->states() != 2)
+    return bad_site(site, "a Toggle has two states; use AlignedWord");
+  for (std::uint32_t target : site.targets) {
+    if (target >= code_size) return bad_site(site, "target " + std::to_string(target) + " lies outside the code");
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+// Checks the sites against the code's bounds and each other, and turns offsets in the code into offsets in code memory,
+// by address.
+Status Engine::Impl::place(const Allocation& allocation, std::span<const NewSite> sites,
+                           std::vector<PlacedSite>& placed, std::vector<std::uint32_t>& targets) const {
+  const std::uint32_t begin = offset_of(allocation.rx);
+  std::size_t target_count = 0;
+  for (const NewSite& site : sites) target_count += site.targets.size();
+  targets.reserve(target_count);
+  placed.reserve(sites.size());
+  for (const NewSite& site : sites) {
+    if (Status status = check_shape(site, allocation.size); !status) return status;
+    if (site.offset >= allocation.size ||
+        site.offset + patcher->site_length(site.form, begin + site.offset) > allocation.size) {
+      return bad_site(site, "lies outside the code");
+    }
+    const std::size_t first = targets.size();
+    for (std::uint32_t target : site.targets) targets.push_back(begin + target);
+    placed.push_back({site.key, site.form, begin + site.offset, {targets.data() + first, site.targets.size()}});
+  }
+  const auto by_offset = [](const PlacedSite& a, const PlacedSite& b) { return a.offset < b.offset; };
+  if (!std::is_sorted(placed.begin(), placed.end(), by_offset)) std::sort(placed.begin(), placed.end(), by_offset);
+  for (std::size_t i = 1; i < placed.size(); ++i) {
+    const PlacedSite& previous = placed[i - 1];
+    if (placed[i].offset < previous.offset + patcher->site_length(previous.form, previous.offset)) {
+      return make_error(ErrorCode::InvalidArgument,
+                        "publish: sites overlap at offset " + std::to_string(placed[i].offset - begin));
+    }
+  }
+  return Ok{};
+}
+
+// commit_lock held. All or nothing; may throw std::bad_alloc, then drop_code() undoes it.
+Status Engine::Impl::add_sites(std::uint32_t begin, std::span<const PlacedSite> placed) {
+  const detail::CodeViews code = views();
+  for (const PlacedSite& site : placed) {
+    if (Status status = bind(*site.key); !status) return status;
+    if (Status status = patcher->check_new(code, site); !status) return status;
+  }
+  if (placed.empty()) return Ok{};
+  detail::SiteTable::CodeEntry& entry = table.add_code(begin);
+  for (const PlacedSite& site : placed) {
+    detail::KeySites& sites = *site.key->sites_;
+    table.add_site(entry, sites, site.offset, site.form, site.targets);
+    patcher->write_new(code, site, mutated(detail::Mutant::PublishOldState) ? 0 : sites.written);
+  }
+  return Ok{};
+}
+
+void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
+  const std::lock_guard hold(commit_lock);
+  table.remove_code(begin, begin + size);
+}
+
+Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {
+  const std::uint32_t begin = offset_of(allocation.rx);
+  const auto size = static_cast<std::uint32_t>(allocation.size);
+  Code code;  // from here on its end undoes everything
+  code.engine_ = &engine;
+  code.rx_ = allocation.rx;
+  code.size_ = allocation.size;
+  try {
+    std::vector<PlacedSite> placed;
+    std::vector<std::uint32_t> targets;
+    if (Status status = place(allocation, sites, placed, targets); !status) return status.error();
+    const std::lock_guard hold(commit_lock);
+    if (Status status = add_sites(begin, placed); !status) return status.error();
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::OutOfMemory, "no heap memory to register the sites of new code");
+  }
+  const arch::CodeRange range{begin, size};
+  patcher->maintain(views(), {&range, 1});
+  // Outside the commit lock: nobody else can reach the code yet, and others' commits need not wait.
+  if (synchronise && !mutated(detail::Mutant::SkipSerialisation)) {
+    if (Status status = serialiser->serialise(); !status) return status.error();
+  }
+  return code;
+}
+
+}  // namespace shunt

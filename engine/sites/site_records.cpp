@@ -1,0 +1,76 @@
+#include "engine/sites/site_records.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+namespace shunt::detail {
+
+void SiteRecords::reserve(std::size_t more) {
+  const std::size_t needed = words_.size() + more * stride_;
+  if (needed > words_.capacity())
+    words_.reserve(needed + words_.size() / 8);  // sparing: records are the engine's main metadata
+}
+
+void SiteRecords::append(std::uint32_t offset, SiteForm form, std::span<const std::uint32_t> targets) noexcept {
+  const bool in_order = sorted_ == slots() && (sorted_ == 0 || offset_of(sorted_ - 1) <= offset);
+  words_.push_back(offset | (form == SiteForm::AlignedWord ? form_bit : 0));
+  words_.insert(words_.end(), targets.begin(), targets.end());
+  if (in_order) sorted_ = slots();
+}
+
+void SiteRecords::sort() {
+  if (sorted_ == slots() && removed_ <= slots() / 2) return;
+  std::vector<std::uint32_t> tail(slots() - sorted_);
+  std::iota(tail.begin(), tail.end(), static_cast<std::uint32_t>(sorted_));
+  std::sort(tail.begin(), tail.end(), [this](std::uint32_t a, std::uint32_t b) { return offset_of(a) < offset_of(b); });
+
+  std::vector<std::uint32_t> merged;
+  merged.reserve(size() * stride_);
+  const auto take = [&](std::size_t slot) {
+    const std::uint32_t* record = &words_[slot * stride_];
+    if (live(slot)) merged.insert(merged.end(), record, record + stride_);
+  };
+  std::size_t head = 0;
+  for (std::uint32_t slot : tail) {
+    while (head < sorted_ && offset_of(head) <= offset_of(slot)) take(head++);
+    take(slot);
+  }
+  while (head < sorted_) take(head++);
+
+  words_ = std::move(merged);
+  removed_ = 0;
+  sorted_ = slots();
+}
+
+std::size_t SiteRecords::lower_bound(std::uint32_t offset) const noexcept {
+  std::size_t low = 0;
+  std::size_t high = sorted_;
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    if (offset_of(middle) < offset) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+std::size_t SiteRecords::find(std::uint32_t offset) const noexcept {
+  std::size_t found = none;
+  for_each_slot_in(offset, offset + 1, [&](std::size_t slot) { found = slot; });
+  return found;
+}
+
+std::size_t SiteRecords::remove(std::uint32_t begin, std::uint32_t end) noexcept {
+  std::size_t count = 0;
+  for_each_slot_in(begin, end, [&](std::size_t slot) {
+    words_[slot * stride_ + 1] = removed_mark;
+    ++count;
+  });
+  removed_ += count;
+  return count;
+}
+
+}  // namespace shunt::detail

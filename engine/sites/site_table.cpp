@@ -1,0 +1,62 @@
+#include "engine/sites/site_table.h"
+
+#include <utility>
+
+namespace shunt::detail {
+
+KeySites* SiteTable::add_key(KeyBase& key, unsigned states, unsigned initial) {
+  auto sites = std::make_shared<KeySites>(key, states, initial);
+  sites->position = keys_.size();
+  keys_.push_back(std::move(sites));
+  return keys_.back().get();
+}
+
+void SiteTable::remove_key(KeySites& sites) noexcept {
+  sites.key = nullptr;
+  sites.records = SiteRecords(2);  // the entry may live on in lists of code; its records need not
+  const std::size_t position = sites.position;
+  std::swap(keys_[position], keys_.back());
+  keys_[position]->position = position;
+  keys_.pop_back();  // may end `sites`
+}
+
+SiteTable::CodeEntry& SiteTable::add_code(std::uint32_t begin) {
+  CodeEntry& entry = code_[begin];
+  entry.id = ++codes_added_;
+  return entry;
+}
+
+void SiteTable::add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset, SiteForm form,
+                         std::span<const std::uint32_t> targets) {
+  if (sites.last_code != entry.id) {
+    entry.keys.push_back(keys_[sites.position]);
+    sites.last_code = entry.id;
+  }
+  sites.records.reserve(1);
+  sites.records.append(offset, form, targets);
+  store_count(sites);
+}
+
+void SiteTable::remove_code(std::uint32_t begin, std::uint32_t end) noexcept {
+  const auto entry = code_.find(begin);
+  if (entry == code_.end()) return;
+  for (const std::shared_ptr<KeySites>& sites : entry->second.keys) {
+    if (sites->key == nullptr) continue;
+    sites->records.remove(begin, end);
+    store_count(*sites);
+  }
+  code_.erase(entry);
+}
+
+void SiteTable::store_count(const KeySites& sites) noexcept {
+  sites.key->site_count_.store(static_cast<std::uint32_t>(sites.records.size()),
+                               std::memory_order_relaxed);  // static_key.h
+}
+
+std::span<const std::shared_ptr<KeySites>> SiteTable::keys_of_code(std::uint32_t begin) const noexcept {
+  const auto entry = code_.find(begin);
+  if (entry == code_.end()) return {};
+  return entry->second.keys;
+}
+
+}  // namespace shunt::detail

@@ -1,0 +1,72 @@
+// The site table of an engine: which sites each key has, and which keys have sites in each piece of published code.
+//
+//   key  --> KeySites { written state, SiteRecords }        a commit walks only the sites of its keys
+//   code --> the KeySites that have sites in it             ending code removes its sites by range, ending a key needs
+//   no code
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/sites/site_records.h"
+#include "shunt/static_key.h"
+
+namespace shunt::detail {
+
+// The engine's side of a key.
+struct KeySites {
+  explicit KeySites(KeyBase& owner, unsigned states, unsigned initial)
+      : key(&owner), records(states), written(initial) {}
+
+  KeyBase* key;  // null once the key has ended
+  SiteRecords records;
+  unsigned written;               // the state that the sites' bytes hold
+  std::size_t position = 0;       // in SiteTable::keys()
+  std::uint64_t last_code = 0;    // the code whose list this was last put on
+  std::uint64_t last_commit = 0;  // CommitPlan::number of the last commit that has a change for this key
+  std::size_t change = 0;         // its place in that plan
+};
+
+// Not thread-safe: the engine's commit lock protects it.
+class SiteTable {
+ public:
+  // The new entry of a key that has none. May throw std::bad_alloc; nothing has changed then.
+  KeySites* add_key(KeyBase& key, unsigned states, unsigned initial);
+
+  // The key ends: its sites stay as they are written and are forgotten.
+  void remove_key(KeySites& sites) noexcept;
+
+  [[nodiscard]] const std::vector<std::shared_ptr<KeySites>>& keys() const noexcept { return keys_; }
+
+  // The keys that have sites in one piece of code. Stays where it is until remove_code().
+  struct CodeEntry {
+    std::uint64_t id = 0;
+    std::vector<std::shared_ptr<KeySites>> keys;  // each once
+  };
+
+  // Code that begins at `begin` is about to get sites. May throw std::bad_alloc.
+  CodeEntry& add_code(std::uint32_t begin);
+
+  // May throw std::bad_alloc; remove_code() then undoes all of the code's sites.
+  void add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset, SiteForm form,
+                std::span<const std::uint32_t> targets);
+
+  // Removes all sites of [begin, end), a piece of code.
+  void remove_code(std::uint32_t begin, std::uint32_t end) noexcept;
+
+  // The keys that have sites in the code that begins at `begin`; some may have ended.
+  [[nodiscard]] std::span<const std::shared_ptr<KeySites>> keys_of_code(std::uint32_t begin) const noexcept;
+
+ private:
+  static void store_count(const KeySites& sites) noexcept;
+
+  std::vector<std::shared_ptr<KeySites>> keys_;
+  std::unordered_map<std::uint32_t, CodeEntry> code_;
+  std::uint64_t codes_added_ = 0;
+};
+
+}  // namespace shunt::detail
