@@ -1,9 +1,9 @@
 // What compiled code and the runtime share: the structures that machine code reads and writes by offset.
 //
-// Machine code is position-bound but instance-free: everything of an instance is reached through its VmContext, so all instances
-// of a module run the same code. In guest code one register holds the VmContext* and one the memory's base
-// (baseline/README of registers: x86_64_selection.h); the base is constant for an instance's life, because a memory reserves its
-// whole address range at once and grows in place.
+// Machine code is position-bound but instance-free: everything of an instance is reached through its VmContext, so all
+// instances of a module run the same code. In guest code one register holds the VmContext* and one the memory's base
+// (baseline/README of registers: x86_64_selection.h); the base is constant for an instance's life, because a memory
+// reserves its whole address range at once and grows in place.
 #pragma once
 
 #include <cstddef>
@@ -33,9 +33,9 @@ enum class TrapCode : std::uint32_t {
 
 // What a funcref points to. Lives as long as its instance's store.
 struct FuncRef {
-  const void* code;      // entry, guest calling convention
-  VmContext* context;    // what the callee needs in its context register
-  std::uint32_t type;    // canonical signature: equal if and only if the types are equal, in the whole process
+  const void* code;        // entry, guest calling convention
+  VmContext* context;      // what the callee needs in its context register
+  std::uint32_t type;      // canonical signature: equal if and only if the types are equal, in the whole process
   std::uint32_t function;  // in the owner's index space
 };
 
@@ -55,38 +55,41 @@ struct GlobalCell {
 
 // Per store: where the host's stack is while a guest runs on the guest stack.
 struct ExecutionState {
-  void* host_stack;           // stack pointer to switch to for calls into the host; saved and restored by the enter thunk (nesting)
-  void* guest_stack;          // guest stack pointer published when guest code leaves for the host; frames above it can be walked
-  void* trap_frame;           // host stack pointer that the trap exit restores: the innermost enter thunk's frame
-  std::uint32_t trap;         // TrapCode of the pending trap; set by the host side before it asks for the trap exit
+  void* host_stack;  // stack pointer to switch to for calls into the host; saved and restored by the enter thunk
+                     // (nesting)
+  void*
+      guest_stack;   // guest stack pointer published when guest code leaves for the host; frames above it can be walked
+  void* trap_frame;  // host stack pointer that the trap exit restores: the innermost enter thunk's frame
+  std::uint32_t trap;  // TrapCode of the pending trap; set by the host side before it asks for the trap exit
   std::uint32_t padding;
   StoreState* store;
 };
 
-// Calls from guest code into the runtime, through the builtin thunk (which switches to the host's stack). All take and return
-// 64-bit words; a builtin that traps sets context->execution->trap (the thunk checks it after each call).
+// Calls from guest code into the runtime, through the builtin thunk (which switches to the host's stack). All take and
+// return 64-bit words; a builtin that traps sets context->execution->trap (the thunk checks it after each call).
 enum class Builtin : std::uint32_t {
-  MemoryGrow,    // (pages) -> old pages or 0xffffffff
-  MemoryFill,    // (dst, value, n)
-  MemoryCopy,    // (dst, src, n)
-  MemoryInit,    // (dst, src, n, segment)
-  DataDrop,      // (segment)
-  TableGet,      // (index, table) -> ref
-  TableSet,      // (index, ref, table)
-  TableGrow,     // (ref, n, table) -> old size or 0xffffffff
-  TableFill,     // (index, ref, n, table)
-  TableCopy,     // (dst, src, n, dst_table << 32 | src_table)
-  TableInit,     // (dst, src, n, segment << 32 | table)
-  ElemDrop,      // (segment)
-  FlagString,    // (buffer, capacity, function index of the import) -> length
+  MemoryGrow,  // (pages) -> old pages or 0xffffffff
+  MemoryFill,  // (dst, value, n)
+  MemoryCopy,  // (dst, src, n)
+  MemoryInit,  // (dst, src, n, segment)
+  DataDrop,    // (segment)
+  TableGet,    // (index, table) -> ref
+  TableSet,    // (index, ref, table)
+  TableGrow,   // (ref, n, table) -> old size or 0xffffffff
+  TableFill,   // (index, ref, n, table)
+  TableCopy,   // (dst, src, n, dst_table << 32 | src_table)
+  TableInit,   // (dst, src, n, segment << 32 | table)
+  ElemDrop,    // (segment)
+  FlagString,  // (buffer, capacity, function index of the import) -> length
   Count_,
 };
 using BuiltinFunction = std::uint64_t (*)(VmContext*, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t);
 
-// The context of an instance. A host function's context starts with the same members (its `host` is set, its tables are not).
+// The context of an instance. A host function's context starts with the same members (its `host` is set, its tables are
+// not).
 struct VmContext {
-  std::uint8_t* memory_base;        // null if there is no memory
-  MemoryView* memory;               // memory.size reads `bytes`
+  std::uint8_t* memory_base;  // null if there is no memory
+  MemoryView* memory;         // memory.size reads `bytes`
   ExecutionState* execution;
   const BuiltinFunction* builtins;  // indexed by Builtin
   FuncRef* functions;               // one per function of the index space
@@ -99,8 +102,8 @@ struct VmContext {
 };
 inline constexpr std::size_t own_globals_offset = (sizeof(VmContext) + 15) / 16 * 16;
 
-// Called by host-call thunks on the host's stack. `slots` holds the arguments as 64-bit words and takes the results. Returns 0,
-// or non-zero to trap (execution->trap says why). Never throws.
+// Called by host-call thunks on the host's stack. `slots` holds the arguments as 64-bit words and takes the results.
+// Returns 0, or non-zero to trap (execution->trap says why). Never throws.
 using HostCallFunction = std::uint32_t (*)(VmContext* host_context, std::uint64_t* slots);
 
 }  // namespace shunt::wasm

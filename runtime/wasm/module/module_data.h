@@ -99,4 +99,7 @@ struct ModuleData {
   [[nodiscard]] std::string display_name(std::uint32_t function) const;
 };
 
+// The two names of an import.
+ImportedExtern import_name(const ModuleData& module, const ImportRecord& record);
+
 }  // namespace shunt::wasm

@@ -26,8 +26,8 @@ struct StoreOptions {
   std::uint64_t max_memory_bytes = std::uint64_t{4} << 30;  // of each linear memory; growth beyond it fails
 };
 
-// What instances that may call each other share: the guest stack, and the objects that they import from one another. One thread
-// at a time; stores are independent of each other. Instances live as long as their store.
+// What instances that may call each other share: the guest stack, and the objects that they import from one another.
+// One thread at a time; stores are independent of each other. Instances live as long as their store.
 class Store {
  public:
   static Result<Store> create(const StoreOptions& options = {});
@@ -69,8 +69,9 @@ class Caller {
   wasm::InstanceState* instance_;
 };
 
-// Arguments in, results out (sized and typed as declared). An error ends the guest: it becomes the outcome of the export call
-// that the host made. May call back into the guest. Exceptions that leave it are turned into a Trap with their message.
+// Arguments in, results out (sized and typed as declared). An error ends the guest: it becomes the outcome of the
+// export call that the host made. May call back into the guest. Exceptions that leave it are turned into a Trap with
+// their message.
 using HostFunction = std::function<Status(Caller, std::span<const Value> arguments, std::span<Value> results)>;
 
 // Names that instances import. Not thread-safe; may be used for many instances of one store.
@@ -90,8 +91,8 @@ class Linker {
   Status define_table(std::string_view module, std::string_view name, TableType type);
   Status define_global(std::string_view module, std::string_view name, GlobalType type, Value value);
 
-  // Links, allocates, applies segments, runs the start function. Imports of module "flags" need no definition. Errors: Unlinkable
-  // (message names the import, and both types), Uninstantiable, Trap.
+  // Links, allocates, applies segments, runs the start function. Imports of module "flags" need no definition. Errors:
+  // Unlinkable (message names the import, and both types), Uninstantiable, Trap.
   Result<Instance> instantiate(const Module& module);
 
  private:
@@ -104,8 +105,8 @@ class Instance {
  public:
   explicit Instance(wasm::InstanceState* state = nullptr) : state_(state) {}
 
-  // Calls an exported function. Errors: InvalidArgument (no such export, wrong arguments), Trap (message: what, function, byte
-  // offset in the module), or what a host function returned.
+  // Calls an exported function. Errors: InvalidArgument (no such export, wrong arguments), Trap (message: what,
+  // function, byte offset in the module), or what a host function returned.
   Result<std::vector<Value>> call(std::string_view export_name, std::span<const Value> arguments = {});
   [[nodiscard]] std::optional<FunctionType> function_type(std::string_view export_name) const;
 

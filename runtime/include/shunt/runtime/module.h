@@ -40,6 +40,9 @@ struct GlobalType {
 };
 using ExternType = std::variant<FunctionType, TableType, MemoryType, GlobalType>;
 
+// "function (i32) -> i64", "table of 10..20 funcref", "memory of 1.. pages", "mutable global i32".
+[[nodiscard]] std::string to_string(const ExternType& type);
+
 struct ImportType {
   std::string module, name;
   ExternType type;
@@ -65,8 +68,8 @@ struct CompileStats {
 
 class Module {
  public:
-  // Decodes, validates and compiles. Flag imports (module name "flags") become patch sites of `flags`, which must outlive the
-  // module. Errors: BadModule (message: file, byte offset, what), and the engine's. Thread-safe; blocks.
+  // Decodes, validates and compiles. Flag imports (module name "flags") become patch sites of `flags`, which must
+  // outlive the module. Errors: BadModule (message: file, byte offset, what), and the engine's. Thread-safe; blocks.
   static Result<Module> load(Engine& engine, flags::FlagSet& flags, std::span<const std::uint8_t> bytes,
                              const ModuleOptions& options = {});
 

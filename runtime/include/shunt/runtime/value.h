@@ -3,14 +3,19 @@
 
 #include <bit>
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
 namespace shunt::runtime {
 
 enum class ValueType : std::uint8_t { I32, I64, F32, F64, FuncRef, ExternRef };
 
-// A typed value. `bits` holds i32 zero-extended, floats by their bit pattern (so NaN payloads survive), references as opaque
-// words (0 = null).
+// As in the text format: "i32", "funcref".
+[[nodiscard]] std::string_view to_string(ValueType type);
+
+// A typed value. `bits` holds i32 zero-extended, floats by their bit pattern (so NaN payloads survive), references as
+// opaque words (0 = null).
 struct Value {
   ValueType type = ValueType::I32;
   std::uint64_t bits = 0;
@@ -32,5 +37,8 @@ struct FunctionType {
   std::vector<ValueType> params, results;
   bool operator==(const FunctionType&) const = default;
 };
+
+// "(i32, i32) -> i64", "() -> ()".
+[[nodiscard]] std::string to_string(const FunctionType& type);
 
 }  // namespace shunt::runtime

@@ -1,0 +1,71 @@
+// From the host into guest code and back.
+#include <utility>
+
+#include "runtime/wasm/instance/instance_state.h"
+#include "runtime/wasm/instance/traps.h"
+
+namespace shunt::wasm {
+namespace {
+
+// Kept free for the enter thunk's frame and the first frame's prologue.
+constexpr std::ptrdiff_t least_guest_stack = 4096;
+
+// Kept free on the host's stack, so that a host function that is called through many nested calls finds room to run. A
+// guest that recurses through the host would else overflow the host's stack, which nothing catches.
+constexpr std::size_t least_host_stack = std::size_t{128} << 10;
+
+// Where the next guest frame may begin: the stack's top, or below the frames of the call that is waiting for its host
+// function.
+std::uint8_t* next_frame(const StoreState& store) {
+  return store.depth == 0 ? store.stack.top() : static_cast<std::uint8_t*>(store.execution.guest_stack);
+}
+
+bool stacks_exhausted(const StoreState& store) {
+  if (next_frame(store) - store.stack.limit() < least_guest_stack) return true;
+  return store.depth > 0 && host_stack_left() < least_host_stack;
+}
+
+// One more call in progress; puts back what the call that is waiting needs when it goes on.
+class CallDepth {
+ public:
+  explicit CallDepth(StoreState& store) : store_(store), guest_stack_(store.execution.guest_stack) { ++store_.depth; }
+  ~CallDepth() {
+    --store_.depth;
+    store_.execution.guest_stack = guest_stack_;
+    store_.execution.trap = static_cast<std::uint32_t>(TrapCode::None);
+    store_.fault_pc = 0;
+  }
+  CallDepth(const CallDepth&) = delete;
+  CallDepth& operator=(const CallDepth&) = delete;
+
+ private:
+  StoreState& store_;
+  void* guest_stack_;
+};
+
+Error outcome(StoreState& store, TrapCode trap, std::string_view module_name) {
+  if (trap == TrapCode::HostError && store.host_error) return *std::exchange(store.host_error, std::nullopt);
+  return trap_error(store, trap, module_name);
+}
+
+}  // namespace
+
+Status call_function(InstanceState& instance, std::uint32_t function, std::uint64_t* slots) {
+  StoreState& store = instance.store;
+  Status prepared = prepare_thread_for_traps();
+  if (!prepared) return prepared;
+  if (stacks_exhausted(store)) return trap_error(store, TrapCode::StackOverflow, instance.data().source_name);
+
+  const BaselineCode& code = *instance.module->code;
+  const auto enter =
+      code.code.entry<std::remove_pointer_t<EnterThunk>>(code.enter_thunks[instance.data().functions[function].type]);
+  const FuncRef& callee = instance.functions[function];
+  std::uint8_t* const top = next_frame(store);
+  const TrapScope traps(store);
+  const CallDepth depth(store);
+  const auto trap = static_cast<TrapCode>(enter(callee.context, callee.code, slots, top));
+  if (trap == TrapCode::None) return Ok{};
+  return outcome(store, trap, instance.data().source_name);
+}
+
+}  // namespace shunt::wasm

@@ -1,0 +1,60 @@
+#include "runtime/wasm/instance/extern_value.h"
+
+namespace shunt::wasm {
+namespace {
+
+bool limits_match(const runtime::Limits& wanted, const runtime::Limits& found) {
+  if (found.min < wanted.min) return false;
+  return !wanted.has_max || (found.has_max && found.max <= wanted.max);
+}
+
+struct Match {
+  bool operator()(const FunctionType& wanted, const FunctionType& found) const { return wanted == found; }
+  bool operator()(const TableType& wanted, const TableType& found) const {
+    return wanted.element == found.element && limits_match(wanted.limits, found.limits);
+  }
+  bool operator()(const MemoryType& wanted, const MemoryType& found) const {
+    return limits_match(wanted.limits, found.limits);
+  }
+  bool operator()(const GlobalType& wanted, const GlobalType& found) const {
+    return wanted.type == found.type && wanted.is_mutable == found.is_mutable;
+  }
+  template <class Wanted, class Found>
+  bool operator()(const Wanted&, const Found&) const {
+    return false;  // of different kinds
+  }
+};
+
+struct TypeOf {
+  runtime::ExternType operator()(const HostDefinition& host) const { return host.type; }
+  runtime::ExternType operator()(const ExportedFunction& function) const { return function.type; }
+  runtime::ExternType operator()(const Table* table) const { return table->type(); }
+  runtime::ExternType operator()(const LinearMemory* memory) const { return memory->type(); }
+  runtime::ExternType operator()(const ExternGlobal& global) const { return global.type; }
+};
+
+}  // namespace
+
+Extern exported(const InstanceState& instance, const ExportRecord& record) {
+  switch (record.kind) {
+    case ExternKind::Function:
+      return ExportedFunction{instance.functions[record.index], instance.data().type_of_function(record.index)};
+    case ExternKind::Table:
+      return instance.tables[record.index];
+    case ExternKind::Memory:
+      return instance.memory;
+    case ExternKind::Global:
+      break;
+  }
+  return ExternGlobal{instance.globals[record.index], instance.data().globals[record.index].type};
+}
+
+runtime::ExternType type_of(const Extern& item) {
+  return std::visit(TypeOf{}, item);
+}
+
+bool matches(const runtime::ExternType& wanted, const runtime::ExternType& found) {
+  return std::visit(Match{}, wanted, found);
+}
+
+}  // namespace shunt::wasm

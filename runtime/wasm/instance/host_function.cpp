@@ -1,0 +1,69 @@
+#include "runtime/wasm/instance/host_function.h"
+
+#include <exception>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/wasm/instance/store_state.h"
+
+namespace shunt::wasm {
+namespace {
+
+using runtime::Value;
+using runtime::ValueType;
+
+Status check_results(const HostBinding& binding, std::span<const Value> results) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    if (results[i].type == binding.type->results[i]) continue;
+    return make_error(ErrorCode::InvalidArgument, "host function " + binding.name + " returned " +
+                                                      std::string(to_string(results[i].type)) + " as result " +
+                                                      std::to_string(i) + ": its type is " + to_string(*binding.type));
+  }
+  return Ok{};
+}
+
+Status call(const HostBinding& binding, std::uint64_t* slots) {
+  const runtime::FunctionType& type = *binding.type;
+  std::vector<Value> values(type.params.size() + type.results.size());
+  const std::span<Value> arguments = std::span(values).first(type.params.size());
+  const std::span<Value> results = std::span(values).subspan(type.params.size());
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    arguments[i] = {type.params[i], significant_bits(type.params[i], slots[i])};
+  }
+  for (std::size_t i = 0; i < results.size(); ++i) results[i] = {type.results[i], 0};
+  Status status = (*binding.function)(runtime::Caller(binding.context.instance), arguments, results);
+  if (!status) return status;
+  status = check_results(binding, results);
+  if (!status) return status;
+  for (std::size_t i = 0; i < results.size(); ++i) slots[i] = significant_bits(type.results[i], results[i].bits);
+  return Ok{};
+}
+
+Status call_and_catch(const HostBinding& binding, std::uint64_t* slots) {
+  try {
+    return call(binding, slots);
+  } catch (const std::exception& exception) {
+    return make_error(ErrorCode::Trap, "host function " + binding.name + " threw an exception: " + exception.what());
+  } catch (...) {
+    return make_error(ErrorCode::Trap, "host function " + binding.name + " threw an exception of unknown type");
+  }
+}
+
+}  // namespace
+
+std::uint32_t call_host_function(VmContext* host_context, std::uint64_t* slots) {
+  const HostBinding& binding = *static_cast<const HostBinding*>(host_context->host);
+  Status status = call_and_catch(binding, slots);
+  if (status) return 0;
+  ExecutionState& execution = *host_context->execution;
+  execution.store->host_error = std::move(status).error();
+  execution.trap = static_cast<std::uint32_t>(TrapCode::HostError);
+  return 1;
+}
+
+std::uint64_t significant_bits(runtime::ValueType type, std::uint64_t bits) {
+  return type == ValueType::I32 || type == ValueType::F32 ? static_cast<std::uint32_t>(bits) : bits;
+}
+
+}  // namespace shunt::wasm

@@ -1,0 +1,214 @@
+// Instantiation, in the order of the specification (WebAssembly 2.0, 4.5.4): allocate, element segments, data segments,
+// start function.
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "runtime/flags/flag_set.h"
+#include "runtime/wasm/instance/extern_value.h"
+#include "runtime/wasm/instance/traps.h"
+
+namespace shunt::wasm {
+namespace {
+
+using runtime::Value;
+
+class Maker {
+ public:
+  Maker(StoreState& store, std::shared_ptr<const ModuleState> module, std::span<const Extern* const> imports)
+      : store_(store),
+        instance_(*store.instances.emplace_back(std::make_unique<InstanceState>(store, std::move(module)))),
+        imports_(imports) {}
+
+  Result<InstanceState*> make() {
+    add_imports();
+    add_functions();
+    Status added = add_tables_and_memory();
+    if (!added) return std::move(added).error();
+    add_globals();
+    complete_context();
+    for (const auto step : {&Maker::apply_elements, &Maker::apply_data, &Maker::start}) {
+      Status done = (this->*step)();
+      if (!done) return std::move(done).error();
+    }
+    return &instance_;
+  }
+
+ private:
+  const ModuleState& module() const { return *instance_.module; }
+  const ModuleData& data() const { return *module().data; }
+  const std::uint8_t* code_at(std::uint32_t offset) const { return module().code->code.data() + offset; }
+
+  void add_imports() {
+    instance_.functions.reserve(data().functions.size());
+    for (std::size_t i = 0; i < imports_.size(); ++i) {
+      const ImportRecord& record = data().imports[i];
+      switch (record.kind) {
+        case ExternKind::Function:
+          import_function(record.index, imports_[i]);
+          break;
+        case ExternKind::Table:
+          instance_.tables.push_back(std::get<Table*>(*imports_[i]));
+          break;
+        case ExternKind::Memory:
+          instance_.memory = std::get<LinearMemory*>(*imports_[i]);
+          break;
+        case ExternKind::Global:
+          instance_.globals.push_back(std::get<ExternGlobal>(*imports_[i]).cell);
+          break;
+      }
+    }
+  }
+
+  void import_function(std::uint32_t index, const Extern* import) {
+    if (module().flag_imports[index].flag != nullptr)
+      return bind(index, read_flag(module().flag_imports[index], index));
+    if (const auto* host = std::get_if<HostDefinition>(import)) return bind(index, host->function);
+    instance_.functions.push_back(std::get<ExportedFunction>(*import).reference);
+  }
+
+  void bind(std::uint32_t index, std::shared_ptr<const runtime::HostFunction> function) {
+    const FunctionInfo& info = data().functions[index];
+    HostBinding& binding = store_.host_bindings.emplace_back();
+    binding.type = &data().types[info.type];
+    binding.function = std::move(function);
+    binding.name = "\"" + info.module + "\" \"" + info.name + "\"";
+    binding.context.execution = &store_.execution;
+    binding.context.builtins = builtins;
+    binding.context.host = &binding;
+    binding.context.instance = &instance_;
+    instance_.functions.push_back({.code = code_at(module().code->host_thunks[info.type]),
+                                   .context = &binding.context,
+                                   .type = module().canonical_types[info.type],
+                                   .function = index});
+  }
+
+  // A flag import as a function of the host: for references to it. Direct calls are patch sites.
+  std::shared_ptr<const runtime::HostFunction> read_flag(const FlagImport& import, std::uint32_t index) {
+    return std::make_shared<const runtime::HostFunction>(
+        [import, index, &instance = instance_](runtime::Caller, std::span<const Value> arguments,
+                                               std::span<Value> results) -> Status {
+          Value& result = results.front();
+          if (!import.variant.empty()) {
+            result.bits = import.flag->variant(import.variant).enabled() ? 1 : 0;
+          } else if (import.type == flags::FlagType::String) {
+            result.bits = builtins[static_cast<std::size_t>(Builtin::FlagString)](
+                &instance.block.context(), arguments[0].bits, arguments[1].bits, index, 0);
+            const auto trap = static_cast<TrapCode>(instance.store.execution.trap);
+            if (trap != TrapCode::None) return trap_error(instance.store, trap, instance.data().source_name);
+          } else {
+            // acquire: what was written before the flag changed is visible to the reader.
+            result.bits = import.flag->bits(import.type).load(std::memory_order_acquire);
+          }
+          return Ok{};
+        });
+  }
+
+  void add_functions() {
+    const std::uint32_t imported = data().imported_functions;
+    for (std::uint32_t i = imported; i < data().functions.size(); ++i) {
+      instance_.functions.push_back({.code = module().entry(i - imported),
+                                     .context = &instance_.block.context(),
+                                     .type = module().canonical_types[data().functions[i].type],
+                                     .function = i});
+    }
+  }
+
+  Status add_tables_and_memory() {
+    for (const TableInfo& info : data().tables) {
+      if (info.import) continue;
+      Result<std::unique_ptr<Table>> table = Table::create(info.type);
+      if (!table) return in_module(table.error());
+      instance_.tables.push_back(&store_.own(std::move(*table)));
+    }
+    for (const MemoryInfo& info : data().memories) {
+      if (info.import) continue;
+      Result<std::unique_ptr<LinearMemory>> memory = LinearMemory::create(info.type, store_.options.max_memory_bytes);
+      if (!memory) return in_module(memory.error());
+      instance_.memory = &store_.own(std::move(*memory));
+    }
+    return Ok{};
+  }
+
+  void add_globals() {
+    for (std::size_t i = data().imported_globals; i < data().globals.size(); ++i) {
+      GlobalCell& cell = instance_.block.own_global(i - data().imported_globals);
+      cell.bits[0] = instance_.evaluate(data().globals[i].init);
+      instance_.globals.push_back(&cell);
+    }
+  }
+
+  void complete_context() {
+    for (Table* const table : instance_.tables) instance_.table_views.push_back(&table->view());
+    VmContext& context = instance_.block.context();
+    if (instance_.memory != nullptr) {
+      context.memory = &instance_.memory->view();
+      context.memory_base = context.memory->base;
+    }
+    context.execution = &store_.execution;
+    context.builtins = builtins;
+    context.functions = instance_.functions.data();
+    context.tables = instance_.table_views.data();
+    context.imported_globals = instance_.globals.data();
+    context.instance = &instance_;
+    const ModuleState* const same =
+        store_.modules.find([this](const ModuleState& other) { return &other == &module(); });
+    if (same == nullptr) store_.modules.add(&module());
+  }
+
+  Status apply_elements() {
+    for (std::uint32_t i = 0; i < data().elements.size(); ++i) {
+      const ElementSegment& segment = data().elements[i];
+      if (segment.mode == SegmentMode::Passive) continue;
+      if (segment.mode == SegmentMode::Active) {
+        const auto to = static_cast<std::uint32_t>(instance_.evaluate(segment.offset));
+        if (!instance_.init_table(segment.table, i, to, 0, segment.items.size())) {
+          return outside(TrapCode::TableOutOfBounds, "element segment " + std::to_string(i));
+        }
+      }
+      instance_.dropped_elements[i] = true;
+    }
+    return Ok{};
+  }
+
+  Status apply_data() {
+    for (std::uint32_t i = 0; i < data().data.size(); ++i) {
+      const DataSegment& segment = data().data[i];
+      if (segment.mode == SegmentMode::Passive) continue;
+      const auto to = static_cast<std::uint32_t>(instance_.evaluate(segment.offset));
+      if (!instance_.init_memory(i, to, 0, segment.bytes.size())) {
+        return outside(TrapCode::MemoryOutOfBounds, "data segment " + std::to_string(i));
+      }
+      instance_.dropped_data[i] = true;
+    }
+    return Ok{};
+  }
+
+  Status start() {
+    if (!data().start) return Ok{};
+    std::uint64_t no_slots[1] = {};
+    return call_function(instance_, *data().start, no_slots);
+  }
+
+  Error in_module(const Error& error) const {
+    return make_error(error.code(), data().source_name + ": " + error.message());
+  }
+
+  Error outside(TrapCode trap, const std::string& segment) const {
+    return make_error(ErrorCode::Uninstantiable,
+                      data().source_name + ": " + std::string(describe(trap)) + ": " + segment + " does not fit");
+  }
+
+  StoreState& store_;
+  InstanceState& instance_;
+  std::span<const Extern* const> imports_;
+};
+
+}  // namespace
+
+Result<InstanceState*> make_instance(StoreState& store, std::shared_ptr<const ModuleState> module,
+                                     std::span<const Extern* const> imports) {
+  return Maker(store, std::move(module), imports).make();
+}
+
+}  // namespace shunt::wasm

@@ -1,0 +1,86 @@
+// What a store owns. Everything here belongs to one thread at a time; only the signal handler looks in while guest code
+// runs, on that same thread, through the members that say so.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "runtime/wasm/instance/guest_stack.h"
+#include "runtime/wasm/instance/host_function.h"
+#include "runtime/wasm/instance/linear_memory.h"
+#include "runtime/wasm/instance/table.h"
+#include "runtime/wasm/instance/vm_context.h"
+#include "runtime/wasm/module/module_state.h"
+#include "shunt/runtime/instance.h"
+
+namespace shunt::wasm {
+
+struct InstanceState;
+
+// An append-only list that a signal handler may walk at any moment: a node is complete before it is reachable. Not
+// thread-safe.
+template <class T>
+class SignalSafeList {
+ public:
+  SignalSafeList() = default;
+  SignalSafeList(const SignalSafeList&) = delete;
+  SignalSafeList& operator=(const SignalSafeList&) = delete;
+  ~SignalSafeList() {
+    for (Node* node = first(); node != nullptr;) delete std::exchange(node, node->next);
+  }
+
+  void add(const T* item) {
+    // release: the handler on this thread must not see the node before its members; only the compiler could reorder
+    // them.
+    first_.store(new Node{item, first()}, std::memory_order_release);
+  }
+
+  // The first item that `matches`, or null. Async-signal-safe if `matches` is.
+  template <class Matches>
+  const T* find(Matches matches) const {
+    for (const Node* node = first(); node != nullptr; node = node->next) {
+      if (matches(*node->item)) return node->item;
+    }
+    return nullptr;
+  }
+
+ private:
+  struct Node {
+    const T* item;
+    Node* next;
+  };
+  Node* first() const { return first_.load(std::memory_order_acquire); }  // acquire: pairs with add()
+  std::atomic<Node*> first_{nullptr};
+};
+
+struct StoreState {
+  StoreState(const runtime::StoreOptions& store_options, GuestStack guest_stack);
+  ~StoreState();
+  StoreState(const StoreState&) = delete;
+  StoreState& operator=(const StoreState&) = delete;
+
+  runtime::StoreOptions options;
+  GuestStack stack;  // the signal handler reads its bounds
+  ExecutionState execution{};
+  std::uint32_t depth = 0;          // calls into guest code in progress
+  std::optional<Error> host_error;  // with TrapCode::HostError: what the host function returned
+  std::uintptr_t fault_pc = 0;      // written by the signal handler: the instruction that trapped
+
+  SignalSafeList<ModuleState> modules;    // whose code may run on this store's stack
+  SignalSafeList<LinearMemory> memories;  // whose reservations guest code may touch
+
+  // Objects that instances share; stable addresses, alive until the store ends.
+  std::deque<std::unique_ptr<LinearMemory>> owned_memories;
+  std::deque<std::unique_ptr<Table>> owned_tables;
+  std::deque<GlobalCell> owned_globals;
+  std::deque<HostBinding> host_bindings;
+  std::deque<std::unique_ptr<InstanceState>> instances;
+
+  LinearMemory& own(std::unique_ptr<LinearMemory> memory);
+  Table& own(std::unique_ptr<Table> table);
+};
+
+}  // namespace shunt::wasm

@@ -1,0 +1,44 @@
+// A table of references, as compiled code reads it through its TableView.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "runtime/wasm/instance/vm_context.h"
+#include "shunt/error.h"
+#include "shunt/runtime/module.h"
+
+namespace shunt::wasm {
+
+// Elements are FuncRef* or host words; 0 is null. Not thread-safe: it belongs to a store. The view's `elements` move
+// with growth.
+class Table {
+ public:
+  // All null. Errors: Uninstantiable if it begins with more elements than limits.h allows.
+  static Result<std::unique_ptr<Table>> create(const runtime::TableType& type);
+  Table(const Table&) = delete;
+  Table& operator=(const Table&) = delete;
+
+  [[nodiscard]] TableView& view() { return view_; }
+  [[nodiscard]] std::uint64_t size() const { return elements_.size(); }
+  // As declared, with the present size for the minimum: what an importer's type is matched against.
+  [[nodiscard]] runtime::TableType type() const;
+
+  [[nodiscard]] bool contains(std::uint64_t index, std::uint64_t count) const {
+    return count <= elements_.size() && index <= elements_.size() - count;
+  }
+
+  // The number of elements before, or nothing if the table stayed as it was.
+  std::optional<std::uint64_t> grow(std::uint64_t count, std::uint64_t reference);
+
+ private:
+  explicit Table(const runtime::TableType& type) : declared_(type), view_{nullptr, 0} {}
+
+  runtime::TableType declared_;
+  std::vector<std::uint64_t> elements_;
+  TableView view_;
+};
+
+}  // namespace shunt::wasm

@@ -1,0 +1,159 @@
+#include "runtime/wasm/instance/traps.h"
+
+#include <signal.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+
+#include "runtime/wasm/instance/fault_context.h"
+
+namespace shunt::wasm {
+namespace {
+
+constexpr std::array trap_signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+
+// What was installed before. Written once, before our handler can run.
+struct sigaction earlier[trap_signals.size()];
+
+// The innermost scope of this thread. initial-exec: reading it in a signal handler must not allocate.
+[[gnu::tls_model("initial-exec")]] thread_local const TrapScope* innermost = nullptr;
+
+TrapCode memory_fault(const StoreState& store, const ModuleState& module, std::uintptr_t pc, std::uintptr_t address) {
+  if (store.stack.guards(address)) return TrapCode::StackOverflow;
+  const TrapSite* const site = find_trap_site(*module.code, module.offset_of(pc));
+  if (site == nullptr || site->trap != TrapCode::MemoryOutOfBounds) return TrapCode::None;
+  const bool inside =
+      store.memories.find([address](const LinearMemory& memory) { return memory.reserves(address); }) != nullptr;
+  return inside ? TrapCode::MemoryOutOfBounds : TrapCode::None;
+}
+
+TrapCode instruction_fault(const ModuleState& module, std::uintptr_t pc) {
+  const TrapSite* const site = find_trap_site(*module.code, module.offset_of(pc));
+  return site == nullptr ? TrapCode::None : site->trap;
+}
+
+// Sends the thread to the trap exit if the fault is a guest's. Async-signal-safe.
+bool claim(int signal, const siginfo_t& info, void* context) {
+  if (innermost == nullptr || info.si_code <= 0) return false;  // sent by a process, not raised by an instruction
+  StoreState& store = innermost->store;
+  const std::uintptr_t pc = program_counter(context);
+  const ModuleState* const module =
+      store.modules.find([pc](const ModuleState& candidate) { return candidate.holds(pc); });
+  if (module == nullptr) return false;
+  const TrapCode trap = signal == SIGSEGV || signal == SIGBUS
+                            ? memory_fault(store, *module, pc, reinterpret_cast<std::uintptr_t>(info.si_addr))
+                            : instruction_fault(*module, pc);
+  if (trap == TrapCode::None) return false;
+  store.fault_pc = pc;
+  store.execution.trap = static_cast<std::uint32_t>(trap);
+  resume_at(context, reinterpret_cast<std::uintptr_t>(module->code->code.data() + module->code->trap_exit));
+  return true;
+}
+
+// The default effect ends the process, with a core that shows the fault: the instruction runs again, or the signal is
+// sent again.
+void take_default(int signal, const siginfo_t& info) {
+  struct sigaction default_action{};
+  default_action.sa_handler = SIG_DFL;
+  sigaction(signal, &default_action, nullptr);
+  if (info.si_code <= 0) raise(signal);
+}
+
+void pass_on(int signal, siginfo_t* info, void* context) {
+  for (std::size_t i = 0; i < trap_signals.size(); ++i) {
+    if (trap_signals[i] != signal) continue;
+    const struct sigaction& action = earlier[i];
+    if ((action.sa_flags & SA_SIGINFO) != 0) return action.sa_sigaction(signal, info, context);
+    if (action.sa_handler == SIG_IGN && info->si_code <= 0) return;
+    if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) return take_default(signal, *info);
+    return action.sa_handler(signal);
+  }
+}
+
+void on_signal(int signal, siginfo_t* info, void* context) {
+  const int saved_errno = errno;
+  if (!claim(signal, *info, context)) pass_on(signal, info, context);
+  errno = saved_errno;
+}
+
+Status install() {
+  struct sigaction action{};
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigemptyset(&action.sa_mask);
+  for (std::size_t i = 0; i < trap_signals.size(); ++i) {
+    // Read first: our handler may run as soon as it is installed.
+    if (sigaction(trap_signals[i], nullptr, &earlier[i]) != 0 || sigaction(trap_signals[i], &action, nullptr) != 0) {
+      return make_error(ErrorCode::SystemCall, std::string("sigaction: ") + std::strerror(errno));
+    }
+  }
+  return Ok{};
+}
+
+}  // namespace
+
+Status install_trap_handlers() {
+  static const Status installed = install();  // once per process; the language makes it thread-safe
+  return installed;
+}
+
+TrapScope::TrapScope(StoreState& entered) noexcept : store(entered), outer(innermost) {
+  innermost = this;
+}
+TrapScope::~TrapScope() {
+  innermost = outer;
+}
+
+std::string_view describe(TrapCode trap) {
+  switch (trap) {
+    case TrapCode::None:
+      break;
+    case TrapCode::Unreachable:
+      return "unreachable";
+    case TrapCode::MemoryOutOfBounds:
+      return "out of bounds memory access";
+    case TrapCode::TableOutOfBounds:
+      return "out of bounds table access";
+    case TrapCode::IndirectCallToNull:
+      return "uninitialized element";
+    case TrapCode::IndirectCallTypeMismatch:
+      return "indirect call type mismatch";
+    case TrapCode::IntegerOverflow:
+      return "integer overflow";
+    case TrapCode::IntegerDivideByZero:
+      return "integer divide by zero";
+    case TrapCode::InvalidConversion:
+      return "invalid conversion to integer";
+    case TrapCode::StackOverflow:
+      return "call stack exhausted";
+    case TrapCode::UndefinedElement:
+      return "undefined element";
+    case TrapCode::HostError:
+      return "host function failed";
+  }
+  return "trap";
+}
+
+Error trap_error(const StoreState& store, TrapCode trap, std::string_view module_name) {
+  const std::uintptr_t pc = store.fault_pc;
+  const ModuleState* const module =
+      store.modules.find([pc](const ModuleState& candidate) { return candidate.holds(pc); });
+  if (module == nullptr)
+    return make_error(ErrorCode::Trap, std::string(module_name) + ": " + std::string(describe(trap)));
+  std::string message = module->data->source_name + ": " + std::string(describe(trap));
+  const std::uint32_t offset = module->offset_of(pc);
+  if (const std::optional<std::uint32_t> function = find_function(*module->code, offset)) {
+    message += " in function " + module->data->display_name(*function);
+  }
+  if (const TrapSite* const site = find_trap_site(*module->code, offset)) {
+    char place[24];
+    std::snprintf(place, sizeof place, " at byte 0x%04x", site->module_offset);
+    message += place;
+  }
+  return make_error(ErrorCode::Trap, std::move(message));
+}
+
+}  // namespace shunt::wasm

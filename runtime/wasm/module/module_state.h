@@ -1,0 +1,49 @@
+// What a loaded module is made of: its data, its machine code, and the flags that it reads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/wasm/baseline/baseline.h"
+#include "runtime/wasm/module/module_data.h"
+
+namespace shunt::wasm {
+
+inline constexpr std::string_view flags_module = "flags";  // imports from here are reads of feature flags
+
+// Immutable once loaded, so instances on any thread share it. Its code's sites belong to keys of the flag set that it
+// was loaded with, which must outlive it.
+struct ModuleState {
+  std::unique_ptr<ModuleData> data;
+  std::vector<FlagImport> flag_imports;  // one per imported function
+  std::unique_ptr<BaselineCode> code;
+  std::vector<std::uint32_t> canonical_types;                         // by type index
+  std::unordered_map<std::string_view, const ExportRecord*> exports;  // by name; points into `data`
+  runtime::CompileStats stats;
+
+  [[nodiscard]] const ExportRecord* find_export(std::string_view name) const;
+  [[nodiscard]] const std::uint8_t* entry(std::uint32_t defined_function) const {
+    return code->code.data() + code->entries[defined_function];
+  }
+  [[nodiscard]] bool holds(std::uintptr_t pc) const {
+    return pc - reinterpret_cast<std::uintptr_t>(code->code.data()) < code->code.size();
+  }
+  [[nodiscard]] std::uint32_t offset_of(std::uintptr_t pc) const {
+    return static_cast<std::uint32_t>(pc - reinterpret_cast<std::uintptr_t>(code->code.data()));
+  }
+};
+
+// The trap site at exactly this code offset, or null. Async-signal-safe.
+const TrapSite* find_trap_site(const BaselineCode& code, std::uint32_t offset);
+
+// The index of the function whose code holds this offset, or nothing (thunks, stubs).
+std::optional<std::uint32_t> find_function(const BaselineCode& code, std::uint32_t offset);
+
+// The type of an item, for messages and for linking.
+runtime::ExternType extern_type(const ModuleData& module, ExternKind kind, std::uint32_t index);
+
+}  // namespace shunt::wasm
