@@ -1,7 +1,5 @@
 #include <string>
 
-#include "arch/arm64/encode.h"
-#include "arch/x86_64/encode.h"
 #include "shunt/codegen/asmjit.h"
 
 namespace shunt {
@@ -42,9 +40,8 @@ std::size_t SiteEmitter::branch(StaticSwitch& key, std::span<const asmjit::Label
 // address is known, so asmjit need not track the branch.
 std::size_t SiteEmitter::emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets) {
   const std::size_t offset = assembler_.offset();
-  const arch::SiteForm arch_form = form == SiteForm::Toggle ? arch::SiteForm::Toggle : arch::SiteForm::AlignedWord;
-  const arch::SiteBytes bytes = is_arm64(assembler_.arch()) ? arch::arm64::encode(arch_form, offset, {})
-                                                            : arch::x86_64::encode(arch_form, offset, {});
+  const InstructionSet instruction_set = is_arm64(assembler_.arch()) ? InstructionSet::Arm64 : InstructionSet::X86_64;
+  const SiteBytes bytes = idle_site(instruction_set, form, static_cast<std::uint32_t>(offset));
   const asmjit::Error error = assembler_.embed(bytes.bytes.data(), bytes.length);
   if (error_ == asmjit::kErrorOk) error_ = error;
 

@@ -1,6 +1,7 @@
 // An engine owns code memory and site tables, and commits patch batches.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,6 +31,16 @@ struct NewSite {
   std::uint32_t offset = 0;                // of the rewritable instruction's first byte (its prefixes included)
   std::span<const std::uint32_t> targets;  // one for each state above 0
 };
+
+// The first `length` bytes are the instruction.
+struct SiteBytes {
+  std::array<std::uint8_t, 16> bytes{};
+  std::uint8_t length = 0;
+};
+
+// A site in state 0: what a code generator writes where a NewSite will be. `offset` is its place from the code's first
+// byte, which stands at a multiple of 16. Pure.
+[[nodiscard]] SiteBytes idle_site(InstructionSet instruction_set, SiteForm form, std::uint32_t offset) noexcept;
 
 // Code that can run. Movable handle: when it ends, its sites are dropped and its memory is filled with traps and may be
 // used again, so no thread may be in it any more, and no branch lead to it. Must not outlive its engine.
