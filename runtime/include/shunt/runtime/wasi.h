@@ -1,6 +1,7 @@
 // WASI preview 1 for guests: arguments, environment, files below opened directories, clocks, random.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,12 +21,15 @@ struct WasiOptions {
   std::vector<std::string> environment;  // "NAME=value"
   std::vector<WasiDirectory> directories;
   int stdin_fd = 0, stdout_fd = 1, stderr_fd = 2;  // borrowed, never closed
+  std::size_t max_descriptors = 1000;  // that the guest can have open at once, these three and the directories included
 };
 
-// One guest's view of the system. Must outlive the linker that it was added to and that linker's instances. One thread at a time.
+// One guest's view of the system. Must outlive the linker that it was added to and that linker's instances. One thread
+// at a time.
 class Wasi {
  public:
-  // Opens the directories. Errors: SystemCall (names the directory and the reason).
+  // Opens the directories. Errors: SystemCall (names the directory and the reason), InvalidArgument (a string with a
+  // zero byte).
   static Result<Wasi> create(WasiOptions options);
   ~Wasi();
   Wasi(Wasi&&) noexcept;
