@@ -1,10 +1,10 @@
 // Attempts to get out of the directory that the user opened.
 #include <stdio.h>
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
+#include <stop_token>
 #include <thread>
 
 #include "path_guest.h"
@@ -211,9 +211,8 @@ TEST_P(Escape, ADirectoryThatTurnsIntoALinkMeanwhileLeadsNowhere) {
   fs::create_directory(sandbox_ / "swap");
   write_file(sandbox_ / "swap/kept", "inside");
   fs::create_symlink("../outer", sandbox_ / "other");
-  std::atomic<bool> stop{false};
-  std::thread swapper([&] {
-    while (!stop) {
+  const std::jthread swapper([this](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
       ::renameat2(AT_FDCWD, (sandbox_ / "swap").c_str(), AT_FDCWD, (sandbox_ / "other").c_str(), RENAME_EXCHANGE);
     }
   });
@@ -236,8 +235,6 @@ TEST_P(Escape, ADirectoryThatTurnsIntoALinkMeanwhileLeadsNowhere) {
     fd_close(call(), fd);
     ++inside;
   }
-  stop = true;
-  swapper.join();
   EXPECT_GT(inside, 0);
   EXPECT_GT(refused, 0);
 }
