@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "runtime/flags/flag_set.h"
 #include "shunt/error.h"
+#include "shunt/runtime/flags.h"
 
 namespace shunt::flags {
 

@@ -1,4 +1,4 @@
-#include "runtime/flags/file_source.h"
+#include "shunt/runtime/flag_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>

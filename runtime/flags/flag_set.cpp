@@ -1,4 +1,4 @@
-#include "runtime/flags/flag_set.h"
+#include "shunt/runtime/flags.h"
 
 #include <fmt/format.h>
 

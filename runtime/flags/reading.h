@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "runtime/flags/definition.h"
-#include "runtime/flags/flag_set.h"
+#include "shunt/runtime/flags.h"
 
 namespace shunt::flags {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/flags/flag_set.h"
 #include "runtime/wasm/instance/instance_state.h"
+#include "shunt/runtime/flags.h"
 
 namespace shunt::wasm {
 namespace {

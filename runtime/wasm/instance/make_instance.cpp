@@ -4,9 +4,9 @@
 #include <string>
 #include <utility>
 
-#include "runtime/flags/flag_set.h"
 #include "runtime/wasm/instance/extern_value.h"
 #include "runtime/wasm/instance/traps.h"
+#include "shunt/runtime/flags.h"
 
 namespace shunt::wasm {
 namespace {

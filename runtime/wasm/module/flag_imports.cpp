@@ -2,8 +2,8 @@
 
 #include <optional>
 
-#include "runtime/flags/flag_set.h"
 #include "runtime/wasm/module/module_state.h"
+#include "shunt/runtime/flags.h"
 
 namespace shunt::wasm {
 namespace {
