@@ -28,9 +28,11 @@ endfunction()
 function(shunt_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINK;INCLUDE" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
-  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> ${ARG_INCLUDE})
+  target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR};${ARG_INCLUDE}>"
+    $<INSTALL_INTERFACE:include>)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   shunt_options(${name})
+  set_property(GLOBAL APPEND PROPERTY SHUNT_LIBRARIES ${name})  # to be installed
 endfunction()
 
 # shunt_program(name SOURCES a.cpp... LINK libs...)
