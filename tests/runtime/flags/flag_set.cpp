@@ -1,0 +1,486 @@
+// A flag set's promises: readers, keys and cells follow the definitions; one batch a load; the last good flags stay in
+// force.
+#include "runtime/flags/flag_set.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <bit>
+#include <limits>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine_with_sites.h"
+
+namespace shunt::flags {
+namespace {
+
+// One flag of a document: `"key": {…}`.
+std::string flag(std::string_view key, std::string_view variants, std::string_view default_variant,
+                 std::string_view state = "ENABLED") {
+  return "\"" + std::string(key) + "\": {\"state\": \"" + std::string(state) + "\", \"variants\": {" +
+         std::string(variants) + "}, \"defaultVariant\": \"" + std::string(default_variant) + "\"}";
+}
+std::string document(std::initializer_list<std::string> flags) {
+  std::string out = "{\"flags\": {";
+  for (const std::string& one : flags) out += (out.back() == '{' ? "\n" : ",\n") + one;
+  return out + "}}";
+}
+const std::string on_off = "\"on\": true, \"off\": false";
+const std::string numbers = "\"zero\": 0, \"one\": 1, \"many\": 5000, \"less\": -7";
+const std::string colours = "\"red\": \"R\", \"green\": \"G\"";
+
+class FlagSetTest : public testing::Test {
+ protected:
+  LoadReport load(const std::string& json) {
+    Result<LoadReport> report = set_.load_json(json, "f.json");
+    EXPECT_TRUE(report) << report.error().message();
+    return report ? std::move(*report) : LoadReport{};
+  }
+  std::string refused(const std::string& json) {
+    Result<LoadReport> report = set_.load_json(json, "f.json");
+    if (report) return "(loaded)";
+    EXPECT_EQ(report.error().code(), ErrorCode::BadFlags);
+    return report.error().message();
+  }
+  Flag& want(std::string_view name, FlagType type = FlagType::I32) {
+    Result<Flag*> wanted = set_.want(name, type, "g.wasm");
+    EXPECT_TRUE(wanted) << wanted.error().message();
+    return **wanted;
+  }
+  std::string unwanted(std::string_view name, FlagType type) {
+    Result<Flag*> wanted = set_.want(name, type, "g.wasm");
+    if (wanted) return "(wanted)";
+    EXPECT_EQ(wanted.error().code(), ErrorCode::BadFlags);
+    return wanted.error().message();
+  }
+
+  EngineWithSites host_;
+  FlagSet set_{host_.engine()};
+};
+
+TEST_F(FlagSetTest, AbsentFlagsReadAsZero) {
+  Flag& f = want("f");
+  EXPECT_EQ(f.key(), "f");
+  for (const FlagType type : {FlagType::I32, FlagType::I64, FlagType::F64, FlagType::String})
+    EXPECT_EQ(f.bits(type), 0U);
+  EXPECT_EQ(*f.text(), "");
+  EXPECT_FALSE(f.truth().enabled());
+  EXPECT_FALSE(f.variant("on").enabled());
+  EXPECT_EQ(f.number(FlagType::I32).state(), 0U);
+  EXPECT_EQ(set_.value("f"), std::nullopt);
+  EXPECT_TRUE(set_.keys().empty());
+}
+
+TEST_F(FlagSetTest, KeysThatAreMadeLaterHaveTheStateInForce) {
+  load(document(
+      {flag("b", on_off, "on"), flag("n", numbers, "many"), flag("one", numbers, "one"), flag("s", colours, "green")}));
+  EXPECT_TRUE(want("b").truth().enabled());
+  EXPECT_TRUE(want("b=on").variant("on").enabled());
+  EXPECT_FALSE(want("b=off").variant("off").enabled());
+  EXPECT_EQ(want("n").number(FlagType::I32).state(), 2U);
+  EXPECT_EQ(want("one").number(FlagType::I32).state(), 1U);
+  EXPECT_EQ(want("one", FlagType::I64).number(FlagType::I64).state(), 2U);
+  EXPECT_EQ(want("one", FlagType::F64).number(FlagType::F64).state(), 2U);
+  EXPECT_TRUE(want("s=green").variant("green").enabled());
+  EXPECT_EQ(*want("s", FlagType::String).text(), "G");
+
+  // New sites begin in that state as well.
+  const Code code = host_.site_of(want("n").number(FlagType::I32));
+  EXPECT_EQ(host_.state_in_memory(code), 2U);
+}
+
+TEST_F(FlagSetTest, KeysAndCellsStayWhereTheyAre) {
+  Flag& f = want("f");
+  StaticKey* truth = &f.truth();
+  StaticSwitch* number = &f.number(FlagType::F64);
+  StaticKey* variant = &f.variant("x");
+  const auto* cell = &f.bits(FlagType::I32);
+  for (int i = 0; i < 50; ++i) want("other" + std::to_string(i)).truth();
+  load(document({flag("f", numbers, "one")}));
+  EXPECT_EQ(&want("f", FlagType::I64), &f);
+  EXPECT_EQ(&f.truth(), truth);
+  EXPECT_EQ(&f.number(FlagType::F64), number);
+  EXPECT_EQ(&f.variant("x"), variant);
+  EXPECT_EQ(&f.bits(FlagType::I32), cell);
+  EXPECT_STREQ(truth->name(), "f");
+  EXPECT_STREQ(number->name(), "f:f64");
+  EXPECT_STREQ(variant->name(), "f=x");
+}
+
+TEST_F(FlagSetTest, OneBatchForAllThatChanged) {
+  Flag& b = want("b");
+  Flag& n = want("n");
+  want("n", FlagType::F64);
+  Flag& s = want("s=red");
+  const Code sites[] = {host_.site_of(b.truth()), host_.site_of(n.number(FlagType::I32)),
+                        host_.site_of(n.number(FlagType::F64)), host_.site_of(s.variant("red")),
+                        host_.site_of(s.variant("green"))};
+  const int before = host_.serialiser.calls;
+  const LoadReport report =
+      load(document({flag("b", on_off, "on"), flag("n", numbers, "one"), flag("s", colours, "red")}));
+  EXPECT_EQ(report.commit.serialisations, 1U);
+  EXPECT_EQ(host_.serialiser.calls, before + 1);
+  EXPECT_EQ(report.commit.sites_written, 4U);
+  EXPECT_EQ(report.changed, (std::vector<std::string>{"b", "n", "s"}));
+  const unsigned expected[] = {1, 1, 2, 1, 0};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(host_.state_in_memory(sites[i]), expected[i]) << i;
+
+  // The same again: nothing to write, nobody to serialise.
+  const LoadReport again =
+      load(document({flag("b", on_off, "on"), flag("n", numbers, "one"), flag("s", colours, "red")}));
+  EXPECT_EQ(again.commit.serialisations, 0U);
+  EXPECT_TRUE(again.changed.empty());
+  EXPECT_EQ(host_.serialiser.calls, before + 1);
+
+  // A flag that leaves the document reads as zero.
+  EXPECT_EQ(load(document({flag("s", colours, "green")})).changed, (std::vector<std::string>{"b", "n", "s"}));
+  const unsigned after[] = {0, 0, 0, 0, 1};
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(host_.state_in_memory(sites[i]), after[i]) << i;
+}
+
+TEST_F(FlagSetTest, CellsFollowEveryValue) {
+  Flag& n = want("n");
+  const struct {
+    const char* variant;
+    std::uint64_t i32, i64;
+    double f64;
+    unsigned state;
+    bool truth;
+  } cases[] = {{"many", 5000, 5000, 5000, 2, true},
+               {"less", 0xfffffff9, 0xfffffffffffffff9, -7, 2, true},
+               {"one", 1, 1, 1, 1, true},
+               {"zero", 0, 0, 0, 0, false}};
+  StaticSwitch& number = n.number(FlagType::I32);
+  StaticKey& truth = n.truth();
+  for (const auto& expected : cases) {
+    load(document({flag("n", numbers, expected.variant)}));
+    EXPECT_EQ(n.bits(FlagType::I32), expected.i32);
+    EXPECT_EQ(n.bits(FlagType::I64), expected.i64);
+    EXPECT_EQ(n.bits(FlagType::F64), std::bit_cast<std::uint64_t>(expected.f64));
+    EXPECT_EQ(number.state(), expected.state);
+    EXPECT_EQ(truth.enabled(), expected.truth);
+  }
+}
+
+// A thread that a new site has already sent to the cell finds the new value there.
+TEST_F(FlagSetTest, CellsAreWrittenBeforeTheSites) {
+  Flag& n = want("n");
+  const Code site = host_.site_of(n.number(FlagType::I32));
+  std::vector<std::uint64_t> seen;
+  host_.serialiser.before = [&] { seen.push_back(n.bits(FlagType::I32)); };
+  load(document({flag("n", numbers, "many")}));
+  load(document({flag("n", numbers, "zero")}));
+  EXPECT_EQ(seen, (std::vector<std::uint64_t>{5000, 0}));
+}
+
+TEST_F(FlagSetTest, MinusZeroIsAValueOfItsOwn) {
+  Flag& f = want("f", FlagType::F64);
+  StaticSwitch& number = f.number(FlagType::F64);
+  load(document({flag("f", "\"p\": 0.0, \"m\": -0.0", "m")}));
+  EXPECT_EQ(f.bits(FlagType::F64), 0x8000000000000000U);
+  EXPECT_EQ(number.state(), 2U);
+  EXPECT_EQ(load(document({flag("f", "\"p\": 0.0, \"m\": -0.0", "p")})).changed, (std::vector<std::string>{"f"}));
+  EXPECT_EQ(number.state(), 0U);
+  ASSERT_TRUE(set_.set("f", std::numeric_limits<double>::quiet_NaN()));
+  EXPECT_EQ(number.state(), 2U);
+  EXPECT_TRUE(set_.set("f", std::numeric_limits<double>::quiet_NaN())->changed.empty());
+}
+
+TEST_F(FlagSetTest, DisabledReadsAsZeroButStaysDefined) {
+  Flag& f = want("f");
+  StaticKey& truth = f.truth();
+  load(document({flag("f", on_off, "on")}));
+  EXPECT_TRUE(truth.enabled());
+  load(document({flag("f", on_off, "on", "DISABLED")}));
+  EXPECT_FALSE(truth.enabled());
+  EXPECT_EQ(f.bits(FlagType::I32), 0U);
+  EXPECT_EQ(set_.value("f"), std::nullopt);
+  EXPECT_EQ(set_.keys(), (std::vector<std::string>{"f"}));
+}
+
+TEST_F(FlagSetTest, AVariantWithTheSameValueIsAChange) {
+  Flag& f = want("f=b");
+  StaticKey& b = f.variant("b");
+  load(document({flag("f", "\"a\": 1, \"b\": 1", "a")}));
+  EXPECT_FALSE(b.enabled());
+  EXPECT_EQ(load(document({flag("f", "\"a\": 1, \"b\": 1", "b")})).changed, (std::vector<std::string>{"f"}));
+  EXPECT_TRUE(b.enabled());
+}
+
+TEST_F(FlagSetTest, ADefinitionMustFitItsReaders) {
+  Flag& f = want("f");
+  load(document({flag("f", numbers, "many")}));
+  const struct {
+    FlagType type;
+    std::string variants, default_variant, expected;
+  } cases[] = {
+      {FlagType::I32, colours, "red",
+       "f.json:2: flag 'f': g.wasm reads it as i32, but its variants are strings: give it boolean or integer variants, "
+       "or "
+       "correct the import"},
+      {FlagType::I32, "\"a\": 1, \"b\": 4294967296", "a",
+       "f.json:2: flag 'f': variant 'b' is 4294967296, outside the range of the i32 that g.wasm reads (-2147483648 to "
+       "4294967295): give it a value in that range"},
+      {FlagType::I32, "\"a\": 0.5", "a",
+       "f.json:2: flag 'f': variant 'a' is 0.5, but g.wasm reads the flag as i32, which holds integers only: write an "
+       "integer without '.' or 'e'"},
+  };
+  for (const auto& tested : cases) {
+    EXPECT_EQ(refused(document({flag("f", tested.variants, tested.default_variant)})), tested.expected);
+    EXPECT_EQ(f.bits(FlagType::I32), 5000U);  // the last good flags
+    EXPECT_EQ(set_.value("f"), FlagValue(std::int64_t{5000}));
+  }
+  // DISABLED or not: it would not fit when it is switched on.
+  EXPECT_NE(refused(document({flag("f", colours, "red", "DISABLED")})), "(loaded)");
+
+  want("i", FlagType::I64), want("d", FlagType::F64), want("s", FlagType::String), want("v=blue");
+  EXPECT_EQ(
+      refused(document({flag("i", on_off, "on")})),
+      "f.json:2: flag 'i': g.wasm reads it as i64, but its variants are booleans: give it integer variants, or correct "
+      "the import");
+  EXPECT_EQ(
+      refused(document({flag("d", on_off, "on")})),
+      "f.json:2: flag 'd': g.wasm reads it as f64, but its variants are booleans: give it number variants, or correct "
+      "the import");
+  EXPECT_EQ(
+      refused(document({flag("s", numbers, "one")})),
+      "f.json:2: flag 's': g.wasm reads it as a string, but its variants are numbers: give it string variants, or "
+      "correct the import");
+  EXPECT_EQ(refused(document({flag("v", colours, "red")})),
+            "f.json:2: flag 'v': g.wasm asks whether variant 'blue' is in force, but the variants are 'red', 'green': "
+            "add it, "
+            "or correct the import");
+  load(document({flag("i", "\"a\": 9223372036854775807", "a"), flag("d", "\"a\": 1, \"b\": 0.5", "b"),
+                 flag("s", colours, "red"), flag("v", "\"blue\": false", "blue")}));
+}
+
+TEST_F(FlagSetTest, AReaderMustFitTheDefinition) {
+  load(document({flag("b", on_off, "on"), flag("n", numbers, "one"), flag("s", colours, "red")}));
+  EXPECT_EQ(
+      unwanted("s", FlagType::F64),
+      "f.json:4: flag 's': g.wasm reads it as f64, but its variants are strings: give it number variants, or correct "
+      "the import");
+  EXPECT_EQ(unwanted("s=blue", FlagType::I32),
+            "f.json:4: flag 's': g.wasm asks whether variant 'blue' is in force, but the variants are 'red', 'green': "
+            "add it, "
+            "or correct the import");
+  EXPECT_EQ(
+      unwanted("b=on", FlagType::I64),
+      "flag import 'b=on' of g.wasm: whether a variant is in force is read as () -> i32: give the import that type");
+  EXPECT_EQ(unwanted("", FlagType::I32),
+            "flag import '' of g.wasm: it names no flag: import \"key\" or \"key=variant\"");
+  EXPECT_EQ(unwanted("b=", FlagType::I32),
+            "flag import 'b=' of g.wasm: it names no variant: import \"key\" or \"key=variant\"");
+  // Who was refused is no reader.
+  load(document({flag("s", colours, "green")}));
+  ASSERT_TRUE(set_.set("t", std::string("x")));
+  EXPECT_EQ(
+      unwanted("t", FlagType::I32),
+      "flag 't': g.wasm reads it as i32, but the value to set is one of strings: set a value that fits boolean or "
+      "integer variants");
+}
+
+TEST_F(FlagSetTest, WhateverIsWrongTheLastGoodFlagsStay) {
+  Flag& f = want("f");
+  const Code site = host_.site_of(f.truth());
+  load(document({flag("f", on_off, "on")}));
+  const int before = host_.serialiser.calls;
+  for (const std::string& bad :
+       {std::string("{"), std::string("{}"), document({flag("f", on_off, "maybe")}),
+        document({flag("f", "\"a\": true, \"b\": 2", "a")}), document({flag("f", colours, "red")})}) {
+    EXPECT_NE(refused(bad), "(loaded)");
+    EXPECT_EQ(host_.state_in_memory(site), 1U);
+    EXPECT_TRUE(f.truth().enabled());
+    EXPECT_EQ(f.bits(FlagType::I32), 1U);
+    EXPECT_EQ(set_.value("f"), FlagValue(true));
+  }
+  EXPECT_EQ(host_.serialiser.calls, before);
+}
+
+TEST_F(FlagSetTest, ACommitThatFailsChangesNothing) {
+  Flag& good = want("a", FlagType::F64);
+  Flag& bad = want("b");
+  const Code site = host_.site_of(good.number(FlagType::F64));
+  load(document({flag("a", numbers, "one"), flag("b", on_off, "off")}));
+
+  // A key that another engine took is a commit's error.
+  EngineWithSites other;
+  PatchBatch foreign(other.engine());
+  foreign.set(bad.truth(), false);
+  ASSERT_TRUE(foreign.commit());
+  Result<LoadReport> report = set_.load_json(document({flag("a", numbers, "many"), flag("b", on_off, "on")}), "f.json");
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::KeyBelongsToOtherEngine);
+  EXPECT_EQ(good.bits(FlagType::F64), std::bit_cast<std::uint64_t>(1.0));
+  EXPECT_EQ(bad.bits(FlagType::I32), 0U);
+  EXPECT_EQ(set_.value("a"), FlagValue(std::int64_t{1}));
+  EXPECT_EQ(host_.state_in_memory(site), 2U);
+}
+
+TEST_F(FlagSetTest, WhatIsWrittenButNotSerialisedIsInForce) {
+  Flag& f = want("f");
+  const Code site = host_.site_of(f.truth());
+  host_.serialiser.fails = true;
+  Result<LoadReport> report = set_.load_json(document({flag("f", on_off, "on")}), "f.json");
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().code(), ErrorCode::SerialisationFailed);
+  EXPECT_EQ(f.bits(FlagType::I32), 1U);  // as the site, which is written
+  EXPECT_EQ(host_.state_in_memory(site), 1U);
+  EXPECT_EQ(set_.value("f"), FlagValue(true));
+  host_.serialiser.fails = false;
+  EXPECT_TRUE(host_.engine().resynchronise());
+  EXPECT_TRUE(f.truth().enabled());
+}
+
+class RecordingSource final : public StubSource {
+ public:
+  Status prepare(PatchBatch&, Flag& flag, FlagType type, std::uint64_t bits) override {
+    // What a source may ask for while the set is locked.
+    calls.push_back(flag.key() + "/" + std::to_string(static_cast<int>(type)) + "/" + std::to_string(bits) + " was " +
+                    std::to_string(flag.bits(type)) + " in state " + std::to_string(flag.number(type).state()));
+    if (fails) return make_error(ErrorCode::OutOfMemory, "no stub");
+    return Ok{};
+  }
+  std::vector<std::string> calls;
+  bool fails = false;
+};
+
+TEST_F(FlagSetTest, StubsArePreparedBeforeCellsAndSites) {
+  RecordingSource source;
+  set_.add_stub_source(source);
+  Flag& n = want("n");
+  n.number(FlagType::I32), n.number(FlagType::I64);
+  load(document({flag("n", numbers, "one")}));
+  EXPECT_EQ(source.calls, (std::vector<std::string>{"n/1/1 was 0 in state 0"}));  // the I32 needs no stub for 1
+  source.calls.clear();
+  load(document({flag("n", numbers, "many")}));
+  EXPECT_EQ(source.calls, (std::vector<std::string>{"n/0/5000 was 1 in state 1", "n/1/5000 was 1 in state 2"}));
+  source.calls.clear();
+  source.fails = true;
+  Result<LoadReport> report = set_.load_json(document({flag("n", numbers, "less")}), "f.json");
+  ASSERT_FALSE(report);
+  EXPECT_EQ(report.error().message(), "no stub");
+  EXPECT_EQ(n.bits(FlagType::I32), 5000U);
+  set_.remove_stub_source(source);
+  load(document({flag("n", numbers, "less")}));
+  EXPECT_EQ(source.calls.size(), 1U);  // of the failed load
+}
+
+TEST_F(FlagSetTest, HostsOverrideUntilTheNextLoad) {
+  Flag& s = want("s=green");
+  StaticKey& green = s.variant("green");
+  load(document({flag("s", colours, "red")}));
+  EXPECT_EQ(set_.set("s", std::string("G"))->changed, (std::vector<std::string>{"s"}));
+  EXPECT_TRUE(green.enabled());  // the variant that has this value
+  EXPECT_EQ(*s.text(), "G");
+  ASSERT_TRUE(set_.set("s", std::string("other")));
+  EXPECT_FALSE(green.enabled());
+  EXPECT_EQ(*s.text(), "other");
+  ASSERT_TRUE(set_.set("new", true));
+  EXPECT_EQ(set_.keys(), (std::vector<std::string>{"new", "s"}));
+  EXPECT_EQ(load(document({flag("s", colours, "red")})).changed, (std::vector<std::string>{"new", "s"}));
+  EXPECT_EQ(*s.text(), "R");
+  EXPECT_EQ(set_.keys(), (std::vector<std::string>{"s"}));
+}
+
+TEST_F(FlagSetTest, AnOverrideMustFitItsReaders) {
+  want("f");
+  ASSERT_TRUE(set_.set("f", true));
+  const struct {
+    FlagValue value;
+    std::string expected;
+  } cases[] = {
+      {std::string("x"),
+       "flag 'f': g.wasm reads it as i32, but the value to set is one of strings: set a value that fits boolean or "
+       "integer "
+       "variants"},
+      {1.5,
+       "flag 'f': the value to set is 1.5, but g.wasm reads the flag as i32, which holds integers only: write an "
+       "integer "
+       "without '.' or 'e'"},
+      {std::int64_t{1} << 32,
+       "flag 'f': the value to set is 4294967296, outside the range of the i32 that g.wasm reads (-2147483648 to "
+       "4294967295): give it a value in that range"},
+  };
+  for (const auto& tested : cases) {
+    Result<LoadReport> report = set_.set("f", tested.value);
+    ASSERT_FALSE(report);
+    EXPECT_EQ(report.error().code(), ErrorCode::BadFlags);
+    EXPECT_EQ(report.error().message(), tested.expected);
+    EXPECT_EQ(set_.value("f"), FlagValue(true));
+  }
+}
+
+TEST_F(FlagSetTest, ObjectFlagsReadAsAbsent) {
+  Flag& f = want("f");
+  StaticKey& truth = f.truth();
+  load(document({flag("f", on_off, "on")}));
+  const LoadReport report = load(document({flag("f", "\"a\": {\"x\": 1}", "a")}));
+  EXPECT_EQ(report.warnings.size(), 1U);
+  EXPECT_FALSE(truth.enabled());
+  EXPECT_EQ(set_.value("f"), std::nullopt);
+}
+
+TEST_F(FlagSetTest, WarningsAreGivenOnce) {
+  const std::string targeted =
+      R"({"flags": {"t": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on", "targeting": {"if": []}}}})";
+  EXPECT_EQ(load(targeted).warnings.size(), 1U);
+  EXPECT_TRUE(set_.value("t"));  // the default variant is used
+  EXPECT_TRUE(load(targeted).warnings.empty());
+  load(document({}));
+  EXPECT_EQ(load(targeted).warnings.size(), 1U);  // it had gone meanwhile
+}
+
+TEST_F(FlagSetTest, UnreadFlagsWarnOnceEachTime) {
+  want("f");
+  want("s", FlagType::String);
+  EXPECT_EQ(set_.take_warnings(),
+            (std::vector<std::string>{"flag 'f', which g.wasm reads, is not defined: it reads as zero",
+                                      "flag 's', which g.wasm reads, is not defined: it reads as the empty string"}));
+  EXPECT_TRUE(set_.take_warnings().empty());
+  load(document({flag("f", on_off, "on", "DISABLED")}));
+  EXPECT_TRUE(set_.take_warnings().empty());  // still zero
+  load(document({flag("f", on_off, "on")}));
+  EXPECT_TRUE(set_.take_warnings().empty());
+  load(document({flag("f", on_off, "on", "DISABLED")}));
+  EXPECT_EQ(set_.take_warnings(),
+            (std::vector<std::string>{"f.json: flag 'f', which g.wasm reads, is DISABLED: it reads as zero"}));
+}
+
+// Loads and sets at the same time: whatever order they take, cells, keys and sites agree in the end, and the commit
+// that came last decides. (The data races themselves are the thread sanitizer's to find.)
+TEST_F(FlagSetTest, LoadsAndSetsFromManyThreads) {
+  Flag& n = want("n");
+  const Code site = host_.site_of(n.number(FlagType::I32));
+  std::atomic<int> failures{0};
+  const auto repeat = [&](auto&& change) {
+    for (int i = 0; i < 300; ++i) {
+      if (!change(i)) ++failures;
+    }
+  };
+  std::vector<std::thread> threads;
+  threads.emplace_back([&] {
+    repeat([&](int i) {
+      return static_cast<bool>(set_.load_json(document({flag("n", numbers, i % 2 == 0 ? "one" : "zero")}), "f.json"));
+    });
+  });
+  threads.emplace_back([&] { repeat([&](int i) { return static_cast<bool>(set_.set("n", std::int64_t{i})); }); });
+  threads.emplace_back([&] {
+    repeat([&](int i) {
+      Result<Flag*> wanted = set_.want("w" + std::to_string(i % 20), FlagType::I32, "h.wasm");
+      return wanted && !(*wanted)->truth().enabled() && n.bits(FlagType::I32) < 300 && n.text() != nullptr;
+    });
+  });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failures, 0);
+  const std::optional<FlagValue> last = set_.value("n");
+  ASSERT_TRUE(last);
+  const auto value = static_cast<std::uint64_t>(std::get<std::int64_t>(*last));
+  EXPECT_EQ(n.bits(FlagType::I32), value);
+  EXPECT_EQ(host_.state_in_memory(site), value == 0 ? 0U : value == 1 ? 1U : 2U);
+}
+
+}  // namespace
+}  // namespace shunt::flags
