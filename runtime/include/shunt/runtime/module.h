@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -66,6 +67,20 @@ struct CompileStats {
   [[nodiscard]] std::uint64_t total_ns() const { return decode_ns + compile_ns + publish_ns; }
 };
 
+// A patch site of a module's code, as inspection tools show it.
+struct ModuleSite {
+  // What the compiler made of the read: it decides a branch of the guest, selects one of two values, or is a value.
+  enum class Shape : std::uint8_t { Branch, Select, Value, Other };
+
+  SiteInfo site;                          // the engine's view: where it is, its form and its state
+  std::uint32_t code_offset = 0;          // of the site, in the module's machine code
+  std::optional<std::uint32_t> function;  // that holds it; empty for code that belongs to none
+  std::string function_name;              // "name" or "function 12"
+  std::uint32_t module_offset = 0;        // of the read, in the module's bytes
+  std::string flag;                       // the import's name: "key" or "key=variant"; empty if the site reads no flag
+  Shape shape = Shape::Other;
+};
+
 class Module {
  public:
   // Decodes, validates and compiles. Flag imports (module name "flags") become patch sites of `flags`, which must
@@ -76,6 +91,10 @@ class Module {
   [[nodiscard]] std::vector<ImportType> imports() const;
   [[nodiscard]] std::vector<ExportType> exports() const;
   [[nodiscard]] const CompileStats& stats() const;
+
+  // Every patch site of the module's code, by address. `engine` is the one that it was loaded with. Blocks (the
+  // engine's commit lock).
+  [[nodiscard]] std::vector<ModuleSite> sites(const Engine& engine) const;
 
   [[nodiscard]] const std::shared_ptr<const wasm::ModuleState>& state() const { return state_; }
 
