@@ -4,9 +4,9 @@
 #include <new>
 #include <utility>
 
+#include "arch/backend.h"
 #include "engine/engine_impl.h"
 #include "engine/patch/engine_parts.h"
-#include "engine/patch/protocol.h"
 #include "engine/serialise/membarrier.h"
 
 namespace shunt {

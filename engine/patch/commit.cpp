@@ -1,6 +1,7 @@
 // Commit: the steps of docs/patching-protocol.md over one batch.
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <new>
 #include <string>
 #include <tuple>
@@ -62,6 +63,16 @@ class PhaseClock {
   std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
 };
 
+// Mutant::EarlyReturn: the stores that a commit returned without, made when the next one begins.
+std::vector<std::function<void()>>& postponed_stores() {
+  static std::vector<std::function<void()>> stores;
+  return stores;
+}
+
+void make_postponed_stores() {
+  for (const auto& store : std::exchange(postponed_stores(), {})) store();
+}
+
 }  // namespace
 
 // Whether every key is in its wanted state and its last flip complete: then what a commit promises holds already,
@@ -88,6 +99,7 @@ Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, s
   }
 
   const std::lock_guard hold(commit_lock);
+  if (mutated(detail::Mutant::EarlyReturn)) make_postponed_stores();
   PhaseClock clock;
   // 1. Everything that can be refused: who owns the keys, which sites, ranges, and the bytes of every site that will be
   // written.
@@ -100,6 +112,7 @@ Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, s
   report.check_ns = clock.lap();
 
   // 2. The sites, through the RW alias.
+  if (mutated(detail::Mutant::SerialiseBeforeWrite)) (void)serialiser->serialise();
   report.sites_written = write_plan();
   report.write_ns = clock.lap();
 
@@ -228,8 +241,15 @@ std::size_t Engine::Impl::write_plan() noexcept {
     retarget.sites->records.set_target(retarget.slot, retarget.state, retarget.target);
   }
   for (const CommitPlan::Change& change : plan.changes) {
-    count += patcher->write(code, *change.sites, change.to, plan.written);
+    if (mutated(detail::Mutant::EarlyReturn)) {
+      postponed_stores().emplace_back(
+          [this, change] { patcher->write(views(), *change.sites, change.to, plan.written); });
+      count += change.sites->records.size();
+    } else {
+      count += patcher->write(code, *change.sites, change.to, plan.written);
+    }
     change.sites->written = change.to;
+    if (mutated(detail::Mutant::SerialiseEachKey)) (void)serialiser->serialise();
   }
   for (const CommitPlan::Retarget& rewrite : plan.rewrites) {
     patcher->write(code, rewrite.sites->records.at(rewrite.slot), rewrite.state, plan.written);
@@ -246,7 +266,7 @@ void Engine::Impl::maintain_plan() {
 }
 
 Status Engine::Impl::serialise() {
-  if (mutated(detail::Mutant::SkipSerialisation)) return Ok{};
+  if (mutated(detail::Mutant::SkipSerialisation) || mutated(detail::Mutant::SerialiseBeforeWrite)) return Ok{};
   if (Status status = serialiser->serialise(); !status) {
     unserialised = true;
     const auto mark = [](KeySites& sites) { sites.key->unserialised_.store(true, std::memory_order_release); };

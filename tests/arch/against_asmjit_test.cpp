@@ -1,0 +1,75 @@
+// Our encodings against asmjit's, an independent encoder of both instruction sets.
+#include <asmjit/arm/a64assembler.h>
+#include <asmjit/x86.h>
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "arch/backend.h"
+
+namespace shunt::arch {
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+Bytes bytes_of(const SiteBytes& site) {
+  return {site.bytes.begin(), site.bytes.begin() + site.length};
+}
+Bytes bytes_of(std::uint32_t word) {
+  return {static_cast<std::uint8_t>(word), static_cast<std::uint8_t>(word >> 8), static_cast<std::uint8_t>(word >> 16),
+          static_cast<std::uint8_t>(word >> 24)};
+}
+
+template <class Assembler>
+Bytes assembled(asmjit::Arch arch, const std::function<void(Assembler&)>& emit) {
+  asmjit::CodeHolder holder;
+  EXPECT_EQ(holder.init(asmjit::Environment(arch)), asmjit::kErrorOk);
+  Assembler assembler(&holder);
+  emit(assembler);
+  EXPECT_EQ(holder.unresolvedLinkCount(), 0U);
+  const asmjit::CodeBuffer& buffer = holder.textSection()->buffer();
+  return {buffer.begin(), buffer.end()};
+}
+
+TEST(AgainstAsmjit, X86) {
+  namespace x86 = asmjit::x86;
+  constexpr auto arch = asmjit::Arch::kX64;
+  EXPECT_EQ(bytes_of(x86_64::encode(SiteForm::Toggle, 0, {false, 5 + 0x12345678})),
+            assembled<x86::Assembler>(arch, [](x86::Assembler& a) { a.test(x86::eax, 0x12345678); }));
+  EXPECT_EQ(bytes_of(x86_64::encode(SiteForm::Toggle, 0, {true, 0})),
+            assembled<x86::Assembler>(arch, [](x86::Assembler& a) {
+              const asmjit::Label self = a.newLabel();
+              a.bind(self);
+              a.long_().jmp(self);
+            }));
+  EXPECT_EQ(Bytes({x86_64::opcode_int3}), assembled<x86::Assembler>(arch, [](x86::Assembler& a) { a.int3(); }));
+}
+
+TEST(AgainstAsmjit, Arm64) {
+  namespace a64 = asmjit::a64;
+  constexpr auto arch = asmjit::Arch::kAArch64;
+  EXPECT_EQ(bytes_of(arm64::nop_word), assembled<a64::Assembler>(arch, [](a64::Assembler& a) { a.nop(); }));
+  EXPECT_EQ(bytes_of(arm64::encode_brk(0xABCD)),
+            assembled<a64::Assembler>(arch, [](a64::Assembler& a) { a.brk(0xABCD); }));
+  const auto backwards = [](bool link) {
+    return assembled<a64::Assembler>(arch, [link](a64::Assembler& a) {
+      const asmjit::Label start = a.newLabel();
+      a.bind(start);
+      a.nop();
+      a.nop();
+      link ? a.bl(start) : a.b(start);
+    });
+  };
+  Bytes b = bytes_of(arm64::nop_word);
+  b.insert(b.end(), {0x1F, 0x20, 0x03, 0xD5});
+  Bytes bl = b;
+  for (std::uint8_t byte : bytes_of(*arm64::encode_b(8, 0))) b.push_back(byte);
+  for (std::uint8_t byte : bytes_of(*arm64::encode_bl(8, 0))) bl.push_back(byte);
+  EXPECT_EQ(b, backwards(false));
+  EXPECT_EQ(bl, backwards(true));
+}
+
+}  // namespace
+}  // namespace shunt::arch

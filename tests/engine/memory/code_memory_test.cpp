@@ -1,0 +1,59 @@
+#include "engine/memory/code_memory.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "arch/backend.h"
+
+namespace shunt::detail {
+namespace {
+
+bool traps(const CodeMemory& memory, std::size_t begin, std::size_t end) {
+  return std::all_of(memory.rx() + begin, memory.rx() + end, [](std::uint8_t byte) { return byte == 0xCC; });
+}
+
+TEST(CodeMemory, WhatIsExposedAndFreeTraps) {
+  CodeMemory memory(std::move(*DualMapping::create(1 << 20)), &arch::x86_64::InstructionSet::fill_with_traps);
+  const auto small = memory.allocate(10);
+  ASSERT_TRUE(small);
+  EXPECT_TRUE(traps(memory, 12, 4096));
+  const auto large = memory.allocate(100'000);
+  ASSERT_TRUE(large);
+  EXPECT_EQ(*large, 64U);
+  std::memset(memory.rw() + *large, 0x90, 100'000);
+  EXPECT_TRUE(traps(memory, 64 + 100'000, 131072));
+  memory.free(*large, 100'000);
+  EXPECT_TRUE(traps(memory, 64, 131072));
+}
+
+TEST(CodeMemory, AModuleOf50MegabytesAndThousandsOfStubs) {
+  CodeMemory memory(std::move(*DualMapping::create(256 << 20)), &arch::x86_64::InstructionSet::fill_with_traps);
+  std::vector<std::uint32_t> stubs;
+  for (int i = 0; i < 5000; ++i) stubs.push_back(*memory.allocate(16));
+  const auto module = memory.allocate(50 << 20);
+  ASSERT_TRUE(module);
+  for (int i = 0; i < 5000; ++i) stubs.push_back(*memory.allocate(16));
+  std::sort(stubs.begin(), stubs.end());
+  EXPECT_EQ(std::adjacent_find(stubs.begin(), stubs.end()), stubs.end());
+  EXPECT_LE(stubs[4999], 5000U * 16) << "stubs are packed";
+  for (std::uint32_t stub : stubs) memory.free(stub, 16);
+  memory.free(*module, 50 << 20);
+  EXPECT_TRUE(memory.allocate(200 << 20)) << "everything was joined again";
+}
+
+TEST(CodeMemory, ExhaustionIsAnError) {
+  CodeMemory memory(std::move(*DualMapping::create(1 << 16)), &arch::x86_64::InstructionSet::fill_with_traps);
+  const auto all = memory.allocate(1 << 16);
+  ASSERT_FALSE(all) << "the end of the reservation stays unused";
+  EXPECT_EQ(all.error().code(), ErrorCode::OutOfMemory);
+  EXPECT_NE(all.error().message().find("code_reservation"), std::string::npos);
+  EXPECT_FALSE(memory.allocate(std::size_t{1} << 40));
+  EXPECT_TRUE(memory.allocate((1 << 16) - 64));
+  EXPECT_FALSE(memory.allocate(1));
+}
+
+}  // namespace
+}  // namespace shunt::detail

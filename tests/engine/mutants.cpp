@@ -1,0 +1,50 @@
+// The fault that the environment variable SHUNT_MUTANT names, for programs that are built with SHUNT_MUTANTS.
+#include "engine/patch/mutant.h"
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+namespace shunt::detail {
+namespace {
+
+using namespace std::string_view_literals;
+
+constexpr std::array names = {
+    std::pair{Mutant::None, "none"sv},
+    std::pair{Mutant::SkipExpectedBytes, "skip_expected_bytes"sv},
+    std::pair{Mutant::CheckWhileWriting, "check_while_writing"sv},
+    std::pair{Mutant::SkipSite, "skip_site"sv},
+    std::pair{Mutant::StoreInHalves, "store_in_halves"sv},
+    std::pair{Mutant::EarlyReturn, "early_return"sv},
+    std::pair{Mutant::SkipSerialisation, "skip_serialisation"sv},
+    std::pair{Mutant::SerialiseBeforeWrite, "serialise_before_write"sv},
+    std::pair{Mutant::SerialiseEachKey, "serialise_each_key"sv},
+    std::pair{Mutant::SkipDataClean, "skip_data_clean"sv},
+    std::pair{Mutant::SkipInvalidation, "skip_invalidation"sv},
+    std::pair{Mutant::InvalidateByAlias, "invalidate_by_alias"sv},
+    std::pair{Mutant::SkipDataBarrier, "skip_data_barrier"sv},
+    std::pair{Mutant::SkipInstructionBarrier, "skip_instruction_barrier"sv},
+    std::pair{Mutant::WriteThroughView, "write_through_view"sv},
+    std::pair{Mutant::PublishOldState, "publish_old_state"sv},
+};
+
+Mutant chosen() noexcept {
+  const char* name = std::getenv("SHUNT_MUTANT");
+  for (const auto& [mutant, mutant_name] : names) {
+    if (name != nullptr && mutant_name == name) return mutant;
+  }
+  std::fprintf(stderr, "SHUNT_MUTANT must name a mutant, or \"none\"\n");
+  std::exit(3);  // neither success nor a failed assertion
+}
+
+}  // namespace
+
+bool mutated(Mutant mutant) noexcept {
+  static const Mutant mutation = chosen();
+  return mutation == mutant;
+}
+
+}  // namespace shunt::detail

@@ -1,0 +1,118 @@
+#include "engine/sites/site_records.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <map>
+#include <random>
+#include <vector>
+
+namespace shunt::detail {
+namespace {
+
+std::vector<std::uint32_t> offsets(const SiteRecords& records) {
+  std::vector<std::uint32_t> all;
+  records.for_each([&](const SiteView& site) { all.push_back(site.offset); });
+  return all;
+}
+
+void add(SiteRecords& records, std::uint32_t offset, SiteForm form, std::vector<std::uint32_t> targets) {
+  records.reserve(1);
+  records.append(offset, form, targets);
+}
+
+TEST(SiteRecords, KeepsWhatIsInARecord) {
+  SiteRecords two(2);
+  add(two, 0, SiteForm::Toggle, {SiteRecords::max_offset});
+  add(two, SiteRecords::max_offset, SiteForm::AlignedWord, {0});
+  EXPECT_EQ(two.size(), 2U);
+  const SiteView first = two.at(two.find(0));
+  EXPECT_EQ(first.form, SiteForm::Toggle);
+  EXPECT_EQ(first.target(0), SiteRecords::max_offset) << "a Toggle keeps its displacement";
+  EXPECT_EQ(first.target(1), SiteRecords::max_offset);
+  const SiteView last = two.at(two.find(SiteRecords::max_offset));
+  EXPECT_EQ(last.offset, SiteRecords::max_offset);
+  EXPECT_EQ(last.form, SiteForm::AlignedWord);
+  EXPECT_EQ(two.find(1), SiteRecords::none);
+
+  SiteRecords three(3);
+  add(three, 16, SiteForm::AlignedWord, {100, 200});
+  EXPECT_EQ(three.at(0).target(1), 100U);
+  EXPECT_EQ(three.at(0).target(2), 200U);
+  three.set_target(0, 2, 300);
+  EXPECT_EQ(three.at(0).target(2), 300U);
+}
+
+TEST(SiteRecords, CostsEightBytesASiteAndFourMoreForEachFurtherTarget) {
+  for (auto [states, bytes] : {std::pair{2U, 8U}, {3U, 12U}, {5U, 20U}}) {
+    SiteRecords records(states);
+    const std::vector<std::uint32_t> targets(states - 1, 7);
+    records.reserve(1000);
+    for (std::uint32_t i = 0; i < 1000; ++i) records.append(i * 8, SiteForm::AlignedWord, targets);
+    EXPECT_EQ(records.bytes(), 1000U * bytes);
+  }
+}
+
+TEST(SiteRecords, AppendedInAnyOrderIteratedByAddress) {
+  SiteRecords records(2);
+  for (std::uint32_t offset : {80U, 90U, 10U, 20U, 85U, 5U}) add(records, offset, SiteForm::Toggle, {0});
+  EXPECT_NE(records.find(85), SiteRecords::none) << "found before it is sorted in";
+  records.sort();
+  EXPECT_EQ(offsets(records), (std::vector<std::uint32_t>{5, 10, 20, 80, 85, 90}));
+}
+
+TEST(SiteRecords, RemovesARangeAlsoOfWhatIsNotSortedIn) {
+  SiteRecords records(2);
+  for (std::uint32_t offset : {80U, 90U, 10U, 20U, 85U, 5U}) add(records, offset, SiteForm::Toggle, {0});
+  EXPECT_EQ(records.remove(10, 85), 3U);
+  EXPECT_EQ(records.size(), 3U);
+  EXPECT_EQ(records.remove(10, 85), 0U);
+  EXPECT_EQ(records.find(10), SiteRecords::none);
+  add(records, 10, SiteForm::AlignedWord, {1});  // code that reuses the address
+  EXPECT_EQ(records.at(records.find(10)).form, SiteForm::AlignedWord);
+  records.sort();
+  EXPECT_EQ(offsets(records), (std::vector<std::uint32_t>{5, 10, 85, 90}));
+}
+
+// Against the simplest model: a map.
+TEST(SiteRecords, BehavesLikeAMapByOffset) {
+  constexpr unsigned seed = 4711;
+  std::mt19937 random(seed);
+  SiteRecords records(3);
+  std::map<std::uint32_t, std::array<std::uint32_t, 2>> model;
+  for (int step = 0; step < 3000; ++step) {
+    const std::uint32_t offset = random() % 5000;
+    switch (random() % 8) {
+      case 0: {
+        const std::uint32_t end = offset + random() % 300;
+        const auto first = model.lower_bound(offset);
+        const auto last = model.lower_bound(end);
+        ASSERT_EQ(records.remove(offset, end), static_cast<std::size_t>(std::distance(first, last)));
+        model.erase(first, last);
+        break;
+      }
+      case 1: {
+        records.sort();
+        std::vector<std::uint32_t> expected;
+        for (const auto& [at, targets] : model) expected.push_back(at);
+        ASSERT_EQ(offsets(records), expected);
+        break;
+      }
+      default:
+        if (!model.contains(offset)) {
+          model[offset] = {static_cast<std::uint32_t>(random() % 1000), static_cast<std::uint32_t>(random() % 1000)};
+          add(records, offset, SiteForm::AlignedWord, {model[offset][0], model[offset][1]});
+        }
+        break;
+    }
+    ASSERT_EQ(records.size(), model.size());
+    const std::size_t slot = records.find(offset);
+    ASSERT_EQ(slot != SiteRecords::none, model.contains(offset));
+    if (slot != SiteRecords::none) {
+      ASSERT_EQ(records.at(slot).target(2), model[offset][1]);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace shunt::detail

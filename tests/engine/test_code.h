@@ -1,0 +1,51 @@
+// Code with sites, without a code generator: idle sites at given offsets, the rest filled with one byte.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "shunt/engine.h"
+
+namespace shunt::test {
+
+struct TestSite {
+  KeyBase* key;
+  SiteForm form;
+  std::uint32_t offset;
+  std::vector<std::uint32_t> targets;
+};
+
+// `size` bytes of code with these sites, written but not published.
+inline Engine::Allocation written_code(Engine& engine, std::size_t size, const std::vector<TestSite>& sites,
+                                       std::uint8_t filler = 0x90) {
+  auto allocation = engine.allocate(size);
+  EXPECT_TRUE(allocation);
+  std::memset(allocation->rw, filler, size);
+  for (const TestSite& site : sites) {
+    const SiteBytes bytes = idle_site(engine.instruction_set(), site.form, site.offset);
+    std::memcpy(allocation->rw + site.offset, bytes.bytes.data(), bytes.length);
+  }
+  return *allocation;
+}
+
+inline std::vector<NewSite> new_sites(const std::vector<TestSite>& sites) {
+  std::vector<NewSite> all;
+  for (const TestSite& site : sites) all.push_back({site.key, site.form, site.offset, site.targets});
+  return all;
+}
+
+inline Result<Code> try_publish(Engine& engine, std::size_t size, const std::vector<TestSite>& sites) {
+  return engine.publish(written_code(engine, size, sites), new_sites(sites));
+}
+
+inline Code published(Engine& engine, std::size_t size, const std::vector<TestSite>& sites) {
+  auto code = try_publish(engine, size, sites);
+  EXPECT_TRUE(code) << (code ? "" : code.error().message());
+  return code ? std::move(*code) : Code();
+}
+
+}  // namespace shunt::test
