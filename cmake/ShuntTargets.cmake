@@ -10,7 +10,8 @@ find_package(Threads REQUIRED)
 
 # Warnings are errors only for us, never for a project that includes us.
 function(shunt_options target)
-  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers)
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers
+    $<$<CXX_COMPILER_ID:Clang>:-Wno-nested-anon-types>)  # clang does not heed the __extension__ in front of them
   if(PROJECT_IS_TOP_LEVEL)
     target_compile_options(${target} PRIVATE -Werror)
   endif()

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <deque>
 #include <exception>
@@ -108,7 +109,7 @@ class Show {
     LiveView view;
     std::uint64_t bytes_before = workers.bytes_read();
     Clock::time_point sampled = begin_;
-    const auto ticks = static_cast<int>(options_.seconds / sample_interval + 0.5);
+    const auto ticks = static_cast<int>(std::lround(options_.seconds / sample_interval));
     for (int tick = 1; tick <= ticks && !workers.failed(); ++tick) {
       std::this_thread::sleep_until(at(tick * sample_interval));
       collect_reloads();

@@ -22,7 +22,7 @@ std::uint64_t median(const std::vector<Flip>& flips, Projection of) {
 
 std::string describe_change(const FlagValues& before, const FlagValues& after) {
   std::string text;
-  const auto add = [&text](std::string part) { text += (text.empty() ? "" : ", ") + part; };
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
   if (before.fast_scan != after.fast_scan) add(fmt::format("fast-scan {}", after.fast_scan ? "on" : "off"));
   if (before.trace != after.trace) add(fmt::format("trace {}", after.trace ? "on" : "off"));
   if (before.slow_ms != after.slow_ms) add(fmt::format("slow-ms {}", after.slow_ms));
