@@ -1,4 +1,5 @@
-// The baseline tier: one pass over each function as the reader delivers it, machine code for the whole module at the end.
+// The baseline tier: one pass over each function as the reader delivers it, machine code for the whole module at the
+// end.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,14 @@ enum class FlagType : std::uint8_t;
 
 namespace shunt::wasm {
 
-// A place that may trap: an instruction's offset in the code, and why. Memory accesses and explicit traps; sorted by code offset.
+namespace baseline {
+class FlagStubs;
+}
+
+// A place that may trap: an instruction's offset in the code, and why. Sorted by code offset. Memory accesses
+// (MemoryOutOfBounds) and reads of a funcref's signature (IndirectCallToNull: an address in the first page) fault;
+// explicit traps are illegal instructions. TrapCode::None marks the return address of a call that leaves the guest:
+// ExecutionState::guest_pc.
 struct TrapSite {
   std::uint32_t code_offset;
   std::uint32_t module_offset;  // byte of the operation in the module
@@ -33,23 +41,31 @@ struct FunctionRange {  // of machine code; sorted
 
 // A flag read in the code, for `shunt sites` and for making stubs.
 struct FlagSite {
-  std::uint32_t code_offset;    // of the patch site
+  std::uint32_t code_offset;  // of the patch site
   std::uint32_t module_offset;
   std::uint32_t function;
-  std::uint32_t import;         // function index of the flag's import
+  std::uint32_t import;  // function index of the flag's import
   enum class Shape : std::uint8_t { Branch, Select, Value } shape;
 };
 
-// `uint32_t enter(VmContext*, const void* code, uint64_t* slots)`: runs guest code on the guest stack; arguments come from and
-// results go to `slots`. Returns a TrapCode. One per signature.
+// Runs guest code (a FuncRef's) in `context` on the guest's stack, from `guest_stack_top` downwards. `slots` holds the
+// arguments as 64-bit words and takes the results: i32 and f32 zero-extended. Returns a TrapCode. One per signature.
 using EnterThunk = std::uint32_t (*)(VmContext* context, const void* code, std::uint64_t* slots, void* guest_stack_top);
 
 struct BaselineCode {
+  BaselineCode();
+  ~BaselineCode();
+  BaselineCode(const BaselineCode&) = delete;
+  BaselineCode& operator=(const BaselineCode&) = delete;
+
+  std::unique_ptr<baseline::FlagStubs>
+      flag_stubs;  // ends after `code`, whose sites lead to it; null without numeric flags
   Code code;
-  std::vector<std::uint32_t> entries;        // by function index less imports: offset of the guest-convention entry
-  std::vector<std::uint32_t> enter_thunks;   // by type index: offset of an EnterThunk
-  std::vector<std::uint32_t> host_thunks;    // by type index: offset of a guest-convention entry that calls `host_call`
-  std::uint32_t trap_exit = 0;               // offset: a signal handler sends a trapped thread here, with the context register intact
+  std::vector<std::uint32_t> entries;       // by function index less imports: offset of the guest-convention entry
+  std::vector<std::uint32_t> enter_thunks;  // by type index: offset of an EnterThunk
+  std::vector<std::uint32_t> host_thunks;   // by type index: offset of a guest-convention entry that calls `host_call`
+  std::uint32_t trap_exit =
+      0;  // offset: a signal handler sends a trapped thread here, with the context register intact
   std::vector<TrapSite> traps;
   std::vector<FunctionRange> functions;
   std::vector<FlagSite> flag_sites;
@@ -60,22 +76,26 @@ struct BaselineCode {
 struct FlagImport {
   flags::Flag* flag = nullptr;  // null: not a flag import
   flags::FlagType type{};
-  std::string variant;          // `key=variant` imports; else empty
+  std::string variant;  // `key=variant` imports; else empty
 };
 
 struct BaselineOptions {
   Engine* engine = nullptr;
-  std::span<const FlagImport> flag_imports;  // one per imported function
+  flags::FlagSet* flags = nullptr;           // that the imports belong to
+  std::span<const FlagImport> flag_imports;  // one per imported function; must outlive the compiler
   HostCallFunction host_call = nullptr;
+  bool portable_code = false;  // only instructions that every supported processor has
 };
 
 class BaselineCompiler final : public FunctionSink {
  public:
   explicit BaselineCompiler(const BaselineOptions& options);
   ~BaselineCompiler() override;
+  // Errors: Unsupported if the processor cannot run what would be emitted. `module` must outlive the compiler.
   Status begin_code(const ModuleData& module) override;
+  // Errors: OutOfMemory.
   Status function(const FunctionBody& body) override;
-  // Links and publishes. Call once, after read_module succeeded.
+  // Links and publishes. Call once, after read_module succeeded. Errors: the engine's, OutOfMemory.
   Result<std::unique_ptr<BaselineCode>> finish();
 
  private:

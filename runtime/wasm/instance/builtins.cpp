@@ -19,7 +19,9 @@ std::uint32_t high(std::uint64_t word) {
 }
 
 std::uint64_t trap(VmContext* context, TrapCode code) {
-  context->execution->trap = static_cast<std::uint32_t>(code);
+  ExecutionState& execution = *context->execution;
+  execution.trap = static_cast<std::uint32_t>(code);
+  execution.store->fault_pc = reinterpret_cast<std::uintptr_t>(execution.guest_pc);
   return 0;
 }
 

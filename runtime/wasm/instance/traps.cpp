@@ -23,8 +23,11 @@ struct sigaction earlier[trap_signals.size()];
 
 TrapCode memory_fault(const StoreState& store, const ModuleState& module, std::uintptr_t pc, std::uintptr_t address) {
   if (store.stack.guards(address)) return TrapCode::StackOverflow;
+  constexpr std::uintptr_t first_page = 4096;  // never mapped: a null funcref's members
   const TrapSite* const site = find_trap_site(*module.code, module.offset_of(pc));
-  if (site == nullptr || site->trap != TrapCode::MemoryOutOfBounds) return TrapCode::None;
+  if (site == nullptr) return TrapCode::None;
+  if (site->trap == TrapCode::IndirectCallToNull) return address < first_page ? site->trap : TrapCode::None;
+  if (site->trap != TrapCode::MemoryOutOfBounds) return TrapCode::None;
   const bool inside =
       store.memories.find([address](const LinearMemory& memory) { return memory.reserves(address); }) != nullptr;
   return inside ? TrapCode::MemoryOutOfBounds : TrapCode::None;

@@ -2,7 +2,7 @@
 //
 // Machine code is position-bound but instance-free: everything of an instance is reached through its VmContext, so all
 // instances of a module run the same code. In guest code one register holds the VmContext* and one the memory's base
-// (baseline/README of registers: x86_64_selection.h); the base is constant for an instance's life, because a memory
+// (baseline/x86_64_selection.h); the base is constant for an instance's life, because a memory
 // reserves its whole address range at once and grows in place.
 #pragma once
 
@@ -58,9 +58,10 @@ struct ExecutionState {
   void* host_stack;  // stack pointer to switch to for calls into the host; saved and restored by the enter thunk
                      // (nesting)
   void*
-      guest_stack;   // guest stack pointer published when guest code leaves for the host; frames above it can be walked
-  void* trap_frame;  // host stack pointer that the trap exit restores: the innermost enter thunk's frame
-  std::uint32_t trap;  // TrapCode of the pending trap; set by the host side before it asks for the trap exit
+      guest_stack;  // guest stack pointer published when guest code leaves for the host; frames above it can be walked
+  const void* guest_pc;  // return address into guest code, published with it: a trap site has the operation's place
+  void* trap_frame;      // host stack pointer that the trap exit restores: the innermost enter thunk's frame
+  std::uint32_t trap;    // TrapCode of the pending trap; set by the host side before it asks for the trap exit
   std::uint32_t padding;
   StoreState* store;
 };

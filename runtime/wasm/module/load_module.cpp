@@ -30,8 +30,10 @@ class CompilingSink final : public wasm::FunctionSink {
     Result<std::vector<wasm::FlagImport>> imports = wasm::resolve_flag_imports(module, flags_);
     if (!imports) return std::move(imports).error();
     state_.flag_imports = std::move(*imports);
-    compiler_.emplace(wasm::BaselineOptions{
-        .engine = &engine_, .flag_imports = state_.flag_imports, .host_call = &wasm::call_host_function});
+    compiler_.emplace(wasm::BaselineOptions{.engine = &engine_,
+                                            .flags = &flags_,
+                                            .flag_imports = state_.flag_imports,
+                                            .host_call = &wasm::call_host_function});
     Status begun = compiler_->begin_code(module);
     state_.stats.compile_ns += since(start);
     return begun;

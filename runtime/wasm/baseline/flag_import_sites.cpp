@@ -1,0 +1,53 @@
+#include "runtime/wasm/baseline/flag_import_sites.h"
+
+#include <array>
+
+namespace shunt::wasm::baseline {
+
+void FlagImportSites::record(const Place& place) {
+  flag_sites_.push_back({.code_offset = emitter_.sites().back().offset,
+                         .module_offset = place.module_offset,
+                         .function = place.function,
+                         .import = place.import,
+                         .shape = place.shape});
+}
+
+void FlagImportSites::branch(const Place& place, const asmjit::Label& on) {
+  StaticKey*& key = keys_[place.import];
+  if (key == nullptr) {
+    const FlagImport& import = imports_[place.import];
+    key = is_variant(place.import) ? &import.flag->variant(import.variant) : &import.flag->truth();
+  }
+  emitter_.branch(*key, on, Flags::Dead);
+  record(place);
+}
+
+void FlagImportSites::number(const Place& place, const asmjit::Label& one, PendingValueSite pending) {
+  const FlagImport& import = imports_[place.import];
+  const std::array<asmjit::Label, 2> targets = {one, pending.loader};
+  pending.site = emitter_.branch(import.flag->number(import.type), targets);
+  pending.import = place.import;
+  pending.type = import.type;
+  pending_.push_back(pending);
+  record(place);
+}
+
+std::vector<ValueSite> FlagImportSites::value_sites(const asmjit::CodeHolder& holder) const {
+  const auto offset_of = [&](const asmjit::Label& label) {
+    return static_cast<std::uint32_t>(holder.labelOffsetFromBase(label));
+  };
+  std::vector<ValueSite> sites;
+  sites.reserve(pending_.size());
+  for (const PendingValueSite& pending : pending_) {
+    sites.push_back({.flag = imports_[pending.import].flag,
+                     .type = pending.type,
+                     .site = emitter_.sites()[pending.site].offset,
+                     .resume = offset_of(pending.resume),
+                     .loader = offset_of(pending.loader),
+                     .dst = pending.dst,
+                     .scratch = pending.scratch});
+  }
+  return sites;
+}
+
+}  // namespace shunt::wasm::baseline
