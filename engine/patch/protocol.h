@@ -119,12 +119,16 @@ class Protocol final : public Patcher {
   }
 
   Status check(const CodeViews& code, const KeySites& sites, unsigned state) override {
-    const SiteView* wrong = nullptr;
-    SiteView first_wrong{};
-    sites.records.for_each([&](const SiteView& site) {
-      if (wrong == nullptr && !holds(code, site, state)) wrong = &(first_wrong = site);
-    });
-    return wrong == nullptr ? Status(Ok{}) : mismatch(code, sites, *wrong, state);
+    bool all_hold = true;
+    SiteView wrong{};
+    sites.records.for_each(
+        [&](const SiteView& site) {
+          all_hold = holds(code, site, state);
+          if (!all_hold) wrong = site;
+          return all_hold;
+        },
+        [&](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 0); });
+    return all_hold ? Status(Ok{}) : mismatch(code, sites, wrong, state);
   }
 
   Status check(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) override {
@@ -134,10 +138,12 @@ class Protocol final : public Patcher {
   std::size_t write(const CodeViews& code, const KeySites& sites, unsigned state,
                     std::vector<arch::CodeRange>& written) override {
     std::size_t left = sites.records.size();
-    sites.records.for_each([&](const SiteView& site) {
-      if (--left == 0 && mutated(Mutant::SkipSite)) return;
-      write(code, site, state, written);
-    });
+    sites.records.for_each(
+        [&](const SiteView& site) {
+          if (--left != 0 || !mutated(Mutant::SkipSite)) write(code, site, state, written);
+          return true;
+        },
+        [&](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 1); });
     return sites.records.size();
   }
 

@@ -52,12 +52,14 @@ class SiteRecords {
   // then.
   void sort();
 
-  // Calls visit(SiteView) for each record, in order of offset after sort().
-  template <class Visit>
-  void for_each(Visit&& visit) const {
-    const std::uint32_t* const end = words_.data() + words_.size();
-    for (const std::uint32_t* record = words_.data(); record != end; record += stride_) {
-      if (record[1] != removed_mark) visit(view(record));
+  // Calls visit(SiteView) for each record until it returns false; in order of offset after sort(). soon(offset) is
+  // called for each record some time before its visit, so that the site's memory can be fetched meanwhile.
+  template <class Visit, class Soon>
+  void for_each(Visit&& visit, Soon&& soon) const {
+    if (stride_ == 2) {
+      visit_records<2>(visit, soon);  // the usual case, worth a loop of its own
+    } else {
+      visit_records<0>(visit, soon);
     }
   }
 
@@ -92,6 +94,19 @@ class SiteRecords {
     return {record[0] & offset_mask, (record[0] & form_bit) != 0 ? SiteForm::AlignedWord : SiteForm::Toggle,
             record + 1};
   }
+  template <std::size_t FixedStride, class Visit, class Soon>
+  void visit_records(Visit& visit, Soon& soon) const {
+    const std::size_t stride = FixedStride == 0 ? stride_ : FixedStride;
+    constexpr std::size_t ahead =
+        128;  // measured: beyond a page at 64 bytes a site, so that address translation is ahead too
+    const std::uint32_t* const end = words_.data() + words_.size();
+    const std::uint32_t* const prefetched_end = slots() > ahead ? end - ahead * stride : words_.data();
+    for (const std::uint32_t* record = words_.data(); record != end; record += stride) {
+      if (record < prefetched_end) soon(record[ahead * stride] & offset_mask);
+      if (record[1] != removed_mark && !visit(view(record))) return;
+    }
+  }
+
   [[nodiscard]] std::size_t slots() const noexcept { return words_.size() / stride_; }
   [[nodiscard]] bool live(std::size_t slot) const noexcept { return words_[slot * stride_ + 1] != removed_mark; }
   [[nodiscard]] std::size_t lower_bound(std::uint32_t offset) const noexcept;  // in the sorted part

@@ -12,7 +12,12 @@ namespace {
 
 std::vector<std::uint32_t> offsets(const SiteRecords& records) {
   std::vector<std::uint32_t> all;
-  records.for_each([&](const SiteView& site) { all.push_back(site.offset); });
+  records.for_each(
+      [&](const SiteView& site) {
+        all.push_back(site.offset);
+        return true;
+      },
+      [](std::uint32_t) {});
   return all;
 }
 
@@ -59,6 +64,28 @@ TEST(SiteRecords, AppendedInAnyOrderIteratedByAddress) {
   EXPECT_NE(records.find(85), SiteRecords::none) << "found before it is sorted in";
   records.sort();
   EXPECT_EQ(offsets(records), (std::vector<std::uint32_t>{5, 10, 20, 80, 85, 90}));
+}
+
+TEST(SiteRecords, AnnouncesRecordsAndStopsWhenTold) {
+  for (unsigned states : {2U, 3U}) {
+    SiteRecords records(states);
+    const std::vector<std::uint32_t> targets(states - 1, 7);
+    records.reserve(1000);
+    for (std::uint32_t i = 0; i < 1000; ++i) records.append(i * 8, SiteForm::AlignedWord, targets);
+    std::uint32_t visited = 0;
+    std::vector<std::uint32_t> announced;
+    records.for_each(
+        [&](const SiteView& site) {
+          EXPECT_EQ(site.offset, visited * 8);
+          return ++visited < 990;
+        },
+        [&](std::uint32_t offset) {
+          EXPECT_GT(offset, visited * 8);
+          announced.push_back(offset);
+        });
+    EXPECT_EQ(visited, 990U);
+    EXPECT_EQ(announced.back(), 999U * 8);
+  }
 }
 
 TEST(SiteRecords, RemovesARangeAlsoOfWhatIsNotSortedIn) {
