@@ -30,15 +30,27 @@ Engine::Impl::Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<d
     : engine(owner),
       memory(std::move(mapping), trap_fill(new_patcher->instruction_set())),
       patcher(std::move(new_patcher)),
-      serialiser(std::move(new_serialiser)) {}
+      serialiser(std::move(new_serialiser)) {
+  detail::hold_at_fork(*this);
+}
 
 Engine::Impl::~Impl() {
-  const std::lock_guard hold(commit_lock);
+  detail::release_at_fork(*this);
   for (const auto& sites : table.keys()) {
     sites->key->sites_ = nullptr;
     sites->key->site_count_.store(0, std::memory_order_relaxed);  // a count for reports, see static_key.h
     sites->key->engine_.store(nullptr, std::memory_order_release);
   }
+}
+
+void Engine::Impl::lock_before_fork() {
+  commit_lock.lock();
+  memory.lock().lock();
+}
+
+void Engine::Impl::unlock_after_fork() {
+  memory.lock().unlock();
+  commit_lock.unlock();
 }
 
 Status Engine::Impl::bind(KeyBase& key) {
@@ -145,6 +157,7 @@ Result<Code> Engine::publish_nosync(const Allocation& allocation, std::span<cons
 }
 
 Status Engine::resynchronise() {
+  if (impl_->memory.in_child()) return detail::made_before_fork();
   const std::lock_guard hold(impl_->commit_lock);
   if (!impl_->unserialised) return Ok{};
   if (Status status = impl_->serialise(); !status) return status.error();

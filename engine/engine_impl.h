@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/fork.h"
 #include "engine/memory/code_memory.h"
 #include "engine/patch/patcher.h"
 #include "engine/serialise/core_serialiser.h"
@@ -57,7 +58,7 @@ struct CommitPlan {
 
 }  // namespace detail
 
-struct Engine::Impl {
+struct Engine::Impl final : detail::LockedAtFork {
   Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
        std::unique_ptr<detail::CoreSerialiser> new_serialiser);
   ~Impl();
@@ -85,6 +86,8 @@ struct Engine::Impl {
   void drop_code(std::uint32_t begin, std::uint32_t size) noexcept;
 
   // engine.cpp
+  void lock_before_fork() override;
+  void unlock_after_fork() override;
   Status bind(KeyBase& key);  // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
   void end_key(KeyBase& key) noexcept;
   void end_code(const std::uint8_t* rx, std::size_t size) noexcept;

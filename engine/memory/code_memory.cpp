@@ -23,7 +23,15 @@ CodeMemory::CodeMemory(DualMapping mapping, TrapFill trap_fill)
   fill_traps(0, mapping_.exposed());
 }
 
+Error made_before_fork() {
+  return make_error(
+      ErrorCode::Unsupported,
+      "this engine was made before fork(), and the child shares its code memory with the parent: the child can run "
+      "published code, but it needs an engine of its own to publish or patch");
+}
+
 Result<std::uint32_t> CodeMemory::allocate(std::size_t size) {
+  if (in_child()) return made_before_fork();
   const std::lock_guard hold(lock_);
   std::optional<std::uint32_t> offset;
   try {
@@ -43,7 +51,7 @@ Result<std::uint32_t> CodeMemory::allocate(std::size_t size) {
     return status.error();
   }
   fill_traps((*offset + size) & ~std::size_t{3},
-       end);  // from a multiple of 4, as arm64 demands; the caller has not written yet
+             end);  // from a multiple of 4, as arm64 demands; the caller has not written yet
   return *offset;
 }
 
@@ -58,6 +66,7 @@ Status CodeMemory::grow(std::uint32_t begin, std::uint32_t end) {
 }
 
 void CodeMemory::free(std::uint32_t offset, std::size_t size) noexcept {
+  if (in_child()) return;
   fill_traps(offset, offset + CodeArena::footprint(static_cast<std::uint32_t>(size)));
   const std::lock_guard hold(lock_);
   arena_.free(offset, static_cast<std::uint32_t>(size));

@@ -12,6 +12,9 @@
 
 namespace shunt::detail {
 
+// What an operation that would write code gives in a child made by fork().
+Error made_before_fork();
+
 using TrapFill = void (*)(std::span<std::uint8_t> code);
 
 // Thread-safe.
@@ -25,15 +28,19 @@ class CodeMemory {
   [[nodiscard]] const std::uint8_t* rx() const noexcept { return mapping_.rx(); }
   [[nodiscard]] std::uint8_t* rw() const noexcept { return mapping_.rw(); }
   [[nodiscard]] std::size_t size() const noexcept { return mapping_.size(); }
+  [[nodiscard]] bool in_child() const noexcept { return mapping_.in_child(); }
 
   // Offset of `size` bytes; what follows them up to the next allocation is traps. Errors: OutOfMemory,
-  // CodeMemoryUnavailable.
+  // CodeMemoryUnavailable; Unsupported in a child made by fork().
   Result<std::uint32_t> allocate(std::size_t size);
 
-  // Fills with traps and frees. No thread may be in it.
+  // Fills with traps and frees. No thread may be in it. Does nothing in a child made by fork().
   void free(std::uint32_t offset, std::size_t size) noexcept;
 
   [[nodiscard]] std::uint64_t free_bytes() const;
+
+  // Held across fork(), so that the child finds the arena whole.
+  [[nodiscard]] std::mutex& lock() noexcept { return lock_; }
 
  private:
   Status grow(std::uint32_t begin, std::uint32_t end);

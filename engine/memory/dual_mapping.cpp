@@ -121,9 +121,15 @@ Status DualMapping::expose(std::size_t end) {
   return Ok{};
 }
 
+DualMapping::DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing)
+    : rx_(rx), rw_(rw), size_(size), backing_(backing), fork_guard_(std::make_unique<ForkGuard>()) {
+  madvise(rw_, size_, MADV_DONTFORK);  // where it fails, in_child() alone keeps children from writing
+}
+
 DualMapping::~DualMapping() {
-  if (rx_ != nullptr) munmap(rx_, size_);
-  if (rw_ != nullptr) munmap(rw_, size_);
+  if (rx_ == nullptr) return;
+  munmap(rx_, size_);
+  if (!in_child()) munmap(rw_, size_);  // in a child something else may be mapped there
 }
 
 DualMapping::DualMapping(DualMapping&& other) noexcept
@@ -131,7 +137,8 @@ DualMapping::DualMapping(DualMapping&& other) noexcept
       rw_(std::exchange(other.rw_, nullptr)),
       size_(other.size_),
       exposed_(other.exposed_),
-      backing_(other.backing_) {}
+      backing_(other.backing_),
+      fork_guard_(std::move(other.fork_guard_)) {}
 
 DualMapping& DualMapping::operator=(DualMapping&& other) noexcept {
   std::swap(rx_, other.rx_);
@@ -139,6 +146,7 @@ DualMapping& DualMapping::operator=(DualMapping&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(exposed_, other.exposed_);
   std::swap(backing_, other.backing_);
+  std::swap(fork_guard_, other.fork_guard_);
   return *this;
 }
 

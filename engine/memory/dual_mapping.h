@@ -5,14 +5,15 @@
 //   RX view        [ read, execute      | no access               ]
 //   RW alias       [ read, write                                  ]
 //
-// Memory is taken from the system page by page as the RW alias is first touched. A child made by fork() shares the
-// object: flips in one would change the other's code (docs/patching-protocol.md).
+// Memory is taken from the system page by page as the RW alias is first touched. A child made by fork() keeps the RX
+// view, which shows what the parent writes, and has no RW alias.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string_view>
+#include <memory>
 
+#include "engine/memory/fork_guard.h"
 #include "shunt/error.h"
 
 namespace shunt::detail {
@@ -38,6 +39,9 @@ class DualMapping {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] Backing backing() const noexcept { return backing_; }
 
+  // Whether this is a child of the process that made the mapping: then nothing may be written, rw() is not mapped.
+  [[nodiscard]] bool in_child() const noexcept { return fork_guard_->in_child(); }
+
   // Bytes of the RX view, from its beginning, that can be executed.
   [[nodiscard]] std::size_t exposed() const noexcept { return exposed_; }
 
@@ -46,8 +50,7 @@ class DualMapping {
   Status expose(std::size_t end);
 
  private:
-  DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing) noexcept
-      : rx_(rx), rw_(rw), size_(size), backing_(backing) {}
+  DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing);
   static Result<DualMapping> from_memory_file(std::size_t size);
   static Result<DualMapping> from_anonymous(std::size_t size);
 
@@ -56,6 +59,7 @@ class DualMapping {
   std::size_t size_ = 0;
   std::size_t exposed_ = 0;
   Backing backing_ = Backing::Any;
+  std::unique_ptr<ForkGuard> fork_guard_;
 };
 
 }  // namespace shunt::detail

@@ -98,6 +98,7 @@ Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, s
     return report;
   }
 
+  if (memory.in_child()) return detail::made_before_fork();
   const std::lock_guard hold(commit_lock);
   if (mutated(detail::Mutant::EarlyReturn)) make_postponed_stores();
   PhaseClock clock;

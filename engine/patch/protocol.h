@@ -177,7 +177,7 @@ class Protocol final : public Patcher {
 
   [[nodiscard]] std::string instruction_now(const CodeViews& code, const SiteView& site) const override {
     const unsigned length = Isa::site_length(arch_form(site.form), site.offset);
-    return std::string(Isa::disassemble({code.rw + site.offset, length}, site.offset).view());
+    return std::string(Isa::disassemble({code.rx + site.offset, length}, site.offset).view());
   }
 
   [[nodiscard]] Writer& writer() noexcept { return writer_; }

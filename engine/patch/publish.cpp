@@ -88,6 +88,7 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
 }
 
 Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {
+  if (memory.in_child()) return detail::made_before_fork();
   const std::uint32_t begin = offset_of(allocation.rx);
   const auto size = static_cast<std::uint32_t>(allocation.size);
   Code code;  // from here on its end undoes everything
