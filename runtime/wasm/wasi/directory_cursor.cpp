@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <limits>
-
 #include "runtime/wasm/wasi/errno.h"
 #include "runtime/wasm/wasi/host_file.h"
 
@@ -41,49 +39,54 @@ FileType type_of(int directory, const dirent64& record) {
 
 }  // namespace
 
-Errno DirectoryCursor::seek(int directory, std::uint64_t cookie) {
-  if (cookie != 0) {
-    if (cookie == cookie_) return Errno::Success;
-    for (std::size_t place = 0; place < filled_;) {
-      const dirent64& record = record_at(buffer_.data() + place);
-      place += record.d_reclen;
-      if (static_cast<std::uint64_t>(record.d_off) == cookie) {
-        position_ = place;
-        cookie_ = cookie;
-        return Errno::Success;
-      }
-    }
+bool DirectoryCursor::find_in_buffer(std::uint64_t cookie) {
+  if (cookie < first_in_buffer_) return false;
+  std::size_t place = 0;
+  for (std::uint64_t number = first_in_buffer_; number < cookie; ++number) {
+    if (place == filled_) return false;
+    place += record_at(buffer_.data() + place).d_reclen;
   }
-  if (cookie > std::numeric_limits<off_t>::max()) return Errno::Inval;
-  if (::lseek(directory, static_cast<off_t>(cookie), SEEK_SET) < 0) return last_errno();
-  position_ = filled_ = 0;
-  cookie_ = cookie;
+  place_ = place;
+  next_ = cookie;
+  return true;
+}
+
+Errno DirectoryCursor::seek(int directory, std::uint64_t cookie) {
+  if (cookie > positions_.size()) return Errno::Inval;
+  if (cookie != 0 && (cookie == next_ || find_in_buffer(cookie))) return Errno::Success;
+  const std::int64_t position = cookie == 0 ? 0 : positions_[cookie - 1];
+  if (::lseek(directory, position, SEEK_SET) < 0) return last_errno();
+  if (cookie == 0) positions_.clear();
+  place_ = filled_ = 0;
+  next_ = first_in_buffer_ = cookie;
   return Errno::Success;
 }
 
 Errno DirectoryCursor::fill(int directory) {
   const ssize_t got = ::getdents64(directory, buffer_.data(), buffer_.size());
   if (got < 0) return last_errno();
-  position_ = 0;
+  place_ = 0;
   filled_ = static_cast<std::size_t>(got);
+  first_in_buffer_ = next_;
   return Errno::Success;
 }
 
 Errno DirectoryCursor::next(int directory, Entry& out) {
-  if (position_ == filled_) {
+  if (place_ == filled_) {
     if (const Errno error = fill(directory); error != Errno::Success) return error;
   }
   if (filled_ == 0) {
     out = {};
     return Errno::Success;
   }
-  const dirent64& record = record_at(buffer_.data() + position_);
-  out.next = static_cast<std::uint64_t>(record.d_off);
+  const dirent64& record = record_at(buffer_.data() + place_);
+  place_ += record.d_reclen;
+  if (next_ == positions_.size()) positions_.emplace_back();
+  positions_[next_++] = record.d_off;
+  out.next = next_;
   out.inode = record.d_ino;
   out.type = type_of(directory, record);
   out.name = record.d_name;
-  position_ += record.d_reclen;
-  cookie_ = out.next;
   return Errno::Success;
 }
 

@@ -1,14 +1,16 @@
 // Reading a directory from any of its cookies, as fd_readdir does.
 //
-// A cookie is the file system's own position (d_off of getdents64(2)), so it stays valid as long as the directory is
-// open, also when entries come and go. What a guest's buffer did not hold is kept, so that the usual continuation costs
-// no system call.
+// A cookie is the number of entries in front of it. (The file system's own positions have up to 64 bits, which 32-bit
+// guests cut off: their telldir gives a long.) Positions are kept for all entries that were read, so a cookie stays
+// valid until the directory is read anew from its beginning. What a guest's buffer did not hold is kept too, so that
+// the usual continuation costs no system call.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "runtime/wasm/wasi/abi.h"
 
@@ -32,10 +34,14 @@ class DirectoryCursor {
 
  private:
   Errno fill(int directory);
+  bool find_in_buffer(std::uint64_t cookie);
 
   alignas(8) std::array<std::byte, 16384> buffer_;
-  std::size_t position_ = 0, filled_ = 0;
-  std::uint64_t cookie_ = 0;  // of the entry at position_
+  std::size_t place_ = 0, filled_ = 0;  // of the next entry in buffer_, and the end
+  std::uint64_t next_ = 0;              // number of the next entry
+  std::uint64_t first_in_buffer_ = 0;   // number of the entry at the beginning of buffer_
+  std::vector<std::int64_t>
+      positions_;  // by number: the file system's position behind that entry (d_off of getdents64(2))
 };
 
 }  // namespace shunt::wasi

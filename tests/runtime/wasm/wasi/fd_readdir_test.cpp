@@ -86,6 +86,22 @@ TEST_F(FdReaddir, AnyCookieContinuesBehindItsEntry) {
   }
 }
 
+TEST_F(FdReaddir, CookiesFitIntoAGuestsLong) {
+  for (int i = 0; i < 50; ++i) write_file(sandbox_ / std::to_string(i), "");
+  for (const auto& [name, entry] : list(root, 4096).entries) EXPECT_LE(entry.next, 52u) << name;
+}
+
+TEST_F(FdReaddir, CookiesSurviveChangesOfTheDirectory) {
+  for (int i = 0; i < 300; ++i) write_file(sandbox_ / ("some-longer-name-" + std::to_string(i)), "");
+  const Listing all = list(root, 8192);
+  // What stands in front of the cookie goes, except its own entry.
+  for (std::size_t i = 0; i < 100; ++i) {
+    if (all.order[i][0] != '.') std::filesystem::remove(sandbox_ / all.order[i]);
+  }
+  const Listing rest = list(root, 8192, all.entries.at(all.order[150]).next);
+  EXPECT_EQ(rest.order, std::vector<std::string>(all.order.begin() + 151, all.order.end()));
+}
+
 TEST_F(FdReaddir, CookieZeroReadsAnew) {
   EXPECT_EQ(list(root, 4096).entries.size(), 2u);
   write_file(sandbox_ / "new", "");
@@ -114,6 +130,7 @@ TEST_F(FdReaddir, ChecksItsArguments) {
   EXPECT_EQ(fd_readdir(call(), root, memory_size - 63, 64, 0, place), Errno::Fault);
   EXPECT_EQ(fd_readdir(call(), root, place, 64, 0, memory_size - 3), Errno::Fault);
   EXPECT_EQ(fd_readdir(call(), root, place, 64, UINT64_MAX, place), Errno::Inval);
+  EXPECT_EQ(fd_readdir(call(), root, place, 64, 1, place), Errno::Inval);  // nothing has been read yet
   EXPECT_EQ(fd_readdir(call(), 0, place, 64, 0, place), Errno::NotCapable);
   EXPECT_EQ(fd_readdir(call(), 99, place, 64, 0, place), Errno::BadF);
 }

@@ -27,8 +27,8 @@ static void look(const char* path) {
 static void change(const char* path) {
   look(path);
   REFUSED(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666));
-  REFUSED(link(path, "stolen"));
   if (strcmp(path, "to_secret") == 0) return; /* as an entry of its directory the link is the guest's */
+  REFUSED(link(path, "stolen"));
   REFUSED(unlink(path));
   REFUSED(mkdir(path, 0777));
   REFUSED(rename(path, "stolen"));
@@ -39,7 +39,7 @@ static void change(const char* path) {
 int main(int argc, char** argv) {
   static const char* const outside[] = {"../secret", "inner/../../secret", "to_parent/secret", "to_top_absolute/secret",
                                         "./../sandbox/../secret", "inner/up/up/secret", "to_secret"};
-  static const char* const machine[] = {"/", "/etc/passwd", "//etc/passwd", "../../../../../../etc/passwd"};
+  static const char* const machine[] = {"/etc/passwd", "//etc/passwd", "../../../../../../etc/passwd"};
   char absolute[512];
   for (unsigned i = 0; i < sizeof(outside) / sizeof(outside[0]); ++i) change(outside[i]);
   for (unsigned i = 0; i < sizeof(machine) / sizeof(machine[0]); ++i) look(machine[i]);
