@@ -27,7 +27,7 @@ enum class ErrorCode : std::uint8_t {
   CodeMemoryUnavailable,     // no way to map code twice (named in the message)
   BadModule,                 // a WebAssembly module is malformed or invalid
   Unlinkable,                // an import is missing or has another type
-  Uninstantiable,            // a segment does not fit, or the start function trapped
+  Uninstantiable,            // a segment does not fit, or a memory or table is larger than allowed
   Trap,                      // a guest trapped
   GuestExit,                 // a guest ended itself (WASI proc_exit); the status is in the message
   BadFlags,                  // a flag file is malformed, or a variant or a type does not fit

@@ -19,9 +19,7 @@ std::uint32_t high(std::uint64_t word) {
 }
 
 std::uint64_t trap(VmContext* context, TrapCode code) {
-  ExecutionState& execution = *context->execution;
-  execution.trap = static_cast<std::uint32_t>(code);
-  execution.store->fault_pc = reinterpret_cast<std::uintptr_t>(execution.guest_pc);
+  context->execution->trap = static_cast<std::uint32_t>(code);
   return 0;
 }
 

@@ -28,10 +28,15 @@ bool stacks_exhausted(const StoreState& store) {
 // One more call in progress; puts back what the call that is waiting needs when it goes on.
 class CallDepth {
  public:
-  explicit CallDepth(StoreState& store) : store_(store), guest_stack_(store.execution.guest_stack) { ++store_.depth; }
+  explicit CallDepth(StoreState& store)
+      : store_(store), guest_stack_(store.execution.guest_stack), guest_pc_(store.execution.guest_pc) {
+    ++store_.depth;
+    store_.execution.guest_pc = nullptr;  // the new call has not left guest code yet
+  }
   ~CallDepth() {
     --store_.depth;
     store_.execution.guest_stack = guest_stack_;
+    store_.execution.guest_pc = guest_pc_;
     store_.execution.trap = static_cast<std::uint32_t>(TrapCode::None);
     store_.fault_pc = 0;
   }
@@ -41,6 +46,7 @@ class CallDepth {
  private:
   StoreState& store_;
   void* guest_stack_;
+  const void* guest_pc_;
 };
 
 Error outcome(StoreState& store, TrapCode trap, std::string_view module_name) {

@@ -140,15 +140,27 @@ std::string_view describe(TrapCode trap) {
   return "trap";
 }
 
+namespace {
+
+// The instruction that trapped; or, where the runtime trapped on the guest's behalf, the address that its call returns
+// to. 0 if guest code never called the runtime.
+std::uintptr_t place_of_trap(const StoreState& store) {
+  return store.fault_pc != 0 ? store.fault_pc : reinterpret_cast<std::uintptr_t>(store.execution.guest_pc);
+}
+
+}  // namespace
+
 Error trap_error(const StoreState& store, TrapCode trap, std::string_view module_name) {
-  const std::uintptr_t pc = store.fault_pc;
+  const std::uintptr_t pc = place_of_trap(store);
   const ModuleState* const module =
       store.modules.find([pc](const ModuleState& candidate) { return candidate.holds(pc); });
   if (module == nullptr)
     return make_error(ErrorCode::Trap, std::string(module_name) + ": " + std::string(describe(trap)));
   std::string message = module->data->source_name + ": " + std::string(describe(trap));
   const std::uint32_t offset = module->offset_of(pc);
-  if (const std::optional<std::uint32_t> function = find_function(*module->code, offset)) {
+  const std::uint32_t inside =
+      store.fault_pc != 0 ? offset : offset - 1;  // a call may be a function's last instruction
+  if (const std::optional<std::uint32_t> function = find_function(*module->code, inside)) {
     message += " in function " + module->data->display_name(*function);
   }
   if (const TrapSite* const site = find_trap_site(*module->code, offset)) {

@@ -5,9 +5,9 @@
 // claim a fault only if the thread is inside a call into guest code, the faulting instruction is that store's compiled
 // code, and
 //
-//   SIGSEGV, SIGBUS   the address lies in the guard of the store's guest stack, or the instruction is a trap site of a
-//   memory access
-//                     and the address lies in the reservation of one of the store's memories
+//   SIGSEGV, SIGBUS   the address lies in the guard of the store's guest stack; or the instruction is a trap site of
+//                     a memory access, and the address lies in the reservation of one of the store's memories; or it
+//                     is one of an indirect call, and the address is inside a FuncRef at address zero
 //   SIGILL, SIGFPE    the instruction is a trap site
 //
 // Then the thread goes on at the code's trap exit, which leaves the guest. Every other fault goes to the handler that

@@ -100,13 +100,15 @@ class Linker {
   std::unique_ptr<Impl> impl_;
 };
 
-// Handle to an instance that its store owns. Cheap to copy; ends with its store.
+// Handle to an instance that its store owns. Cheap to copy; ends with its store. One made by default refers to none and
+// must not be used.
 class Instance {
  public:
   explicit Instance(wasm::InstanceState* state = nullptr) : state_(state) {}
 
-  // Calls an exported function. Errors: InvalidArgument (no such export, wrong arguments), Trap (message: what,
-  // function, byte offset in the module), or what a host function returned.
+  // Calls an exported function. Host functions that the guest called may call, too; then the calls share the guest's
+  // stack. Errors: InvalidArgument (no such export, wrong arguments), Trap (message: what, function, byte offset in the
+  // module), or what a host function returned.
   Result<std::vector<Value>> call(std::string_view export_name, std::span<const Value> arguments = {});
   [[nodiscard]] std::optional<FunctionType> function_type(std::string_view export_name) const;
 
