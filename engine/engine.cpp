@@ -11,7 +11,6 @@
 
 namespace shunt {
 
-using detail::KeySites;
 using detail::SiteView;
 
 namespace {

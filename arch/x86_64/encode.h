@@ -67,9 +67,10 @@ inline constexpr unsigned max_site_length = core_length + 4;
 [[nodiscard]] constexpr SiteBytes encode(SiteForm form, std::uint64_t address, Direction direction) noexcept {
   SiteBytes out;
   const unsigned prefixes = prefix_length(form, address);
-  for (; out.length < prefixes; ++out.length) out.bytes[out.length] = null_prefix;
+  for (unsigned i = 0; i < prefixes; ++i) out.bytes[i] = null_prefix;
   const std::uint64_t bits = core_bits(form, address + prefixes, direction);
-  for (unsigned i = 0; i < core_length; ++i) out.bytes[out.length++] = static_cast<std::uint8_t>(bits >> (8 * i));
+  for (unsigned i = 0; i < core_length; ++i) out.bytes[prefixes + i] = static_cast<std::uint8_t>(bits >> (8 * i));
+  out.length = static_cast<std::uint8_t>(prefixes + core_length);
   return out;
 }
 

@@ -1,7 +1,7 @@
 // x86-64: which rewrites of a site are legal while other cores execute it, and the one store that makes each.
 //
 // A store that lies in one naturally aligned quadword is seen whole or not at all by instruction fetch: AMD documents
-// that as asynchronous modification (AMD64 APM vol. 2, 7.6.1 "Cache Coherency", cross-modifying code). Intel's manual
+// that as asynchronous modification (AMD64 APM vol. 2, 7.6.1, under "Cross-Modifying Code"). Intel's manual
 // promises only synchronised cross-modification (SDM vol. 3A, 9.1.3 "Handling Self- and Cross-Modifying Code");
 // docs/patching-protocol.md says what we rely on. So:
 //   Toggle        test <-> jmp with the same displacement: one byte.

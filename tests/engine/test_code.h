@@ -48,4 +48,10 @@ inline Code published(Engine& engine, std::size_t size, const std::vector<TestSi
   return code ? std::move(*code) : Code();
 }
 
+inline CommitReport committed(PatchBatch& batch) {
+  auto report = batch.commit();
+  EXPECT_TRUE(report) << (report ? "" : report.error().message());
+  return report ? *report : CommitReport{};
+}
+
 }  // namespace shunt::test

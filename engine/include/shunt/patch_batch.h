@@ -18,11 +18,11 @@ enum class Visibility : std::uint8_t { Written, Synced };
 
 struct CommitReport {
   std::size_t sites_written = 0;
-  std::size_t sites_unchanged = 0;         // already as wanted
+  std::size_t sites_unchanged = 0;  // already as wanted
   Visibility visibility = Visibility::Synced;
-  std::string_view mechanism;              // of the core serialisation: "membarrier", "recording", or "none" (nothing was written)
-  std::uint32_t serialisations = 0;        // made by this commit
-  std::uint64_t generation = 0;            // counts the engine's commits that wrote something
+  std::string_view mechanism;  // of the core serialisation: "membarrier", "recording", or "none" (nothing was written)
+  std::uint32_t serialisations = 0;  // made by this commit
+  std::uint64_t generation = 0;      // counts the engine's commits that wrote something
   std::uint64_t check_ns = 0, write_ns = 0, maintenance_ns = 0, serialise_ns = 0;
 };
 
@@ -40,15 +40,15 @@ class PatchBatch {
   void set(StaticKey& key, bool on);
   void set(StaticSwitch& key, unsigned state);
 
-  // Queue: from this commit on, state `state` (> 0) of the site at `site` branches to `target`. If the site is in that state
-  // now, it is rewritten in place.
+  // Queue: from this commit on, state `state` (> 0) of the site at `site` branches to `target`. If the site is in that
+  // state now, it is rewritten in place.
   void retarget(StaticSwitch& key, const void* site, unsigned state, const void* target);
 
-  // Rewrites every site of every queued key. Synced: every execution of a site that starts after commit() returned runs the new
-  // instruction, on every thread of the process. Blocks (a lock, and one core serialisation); not from signal handlers.
-  // Afterwards the batch is empty and may be used again.
-  // Errors: ExpectedBytesMismatch, IllegalTransition, TargetOutOfRange, KeyBelongsToOtherEngine, InvalidArgument: nothing was
-  // written, no key changed. SerialisationFailed: everything is written; Engine::resynchronise() tries again.
+  // Rewrites every site of every queued key. Synced: every execution of a site that starts after commit() returned runs
+  // the new instruction, on every thread of the process. Blocks (a lock, and one core serialisation); not from signal
+  // handlers. Afterwards the batch is empty and may be used again. Errors: ExpectedBytesMismatch, IllegalTransition,
+  // TargetOutOfRange, KeyBelongsToOtherEngine, InvalidArgument: nothing was written, no key changed.
+  // SerialisationFailed: everything is written; Engine::resynchronise() tries again.
   Result<CommitReport> commit();
 
  private:

@@ -1,0 +1,99 @@
+// The protocol on arm64, as a list of steps, on the recording engine. tests/engine/CMakeLists.txt builds this file a
+// second time, with deliberate faults: for each step there is a mutant that one of these tests must catch.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/engine/recording.h"
+#include "tests/engine/test_code.h"
+
+namespace shunt::test {
+namespace {
+
+constexpr std::uint64_t ctr_no_idc_no_dic = 0x8444C004;  // Cortex-A57
+constexpr std::uint64_t ctr_idc = 0x9444C004;
+constexpr std::uint64_t ctr_idc_dic = 0xB444C004;  // Neoverse V1
+
+class Arm64Protocol : public testing::Test {
+ protected:
+  // Flips two sites on one line and one on another, and gives the steps after the checks and the stores.
+  static Steps maintenance_of_a_flip(std::uint64_t ctr) {
+    RecordingEngine made = RecordingEngine::arm64(ctr);
+    Engine& engine = *made.engine;
+    StaticKey a("a");
+    StaticKey b("b");
+    const Code code = published(engine, 256,
+                                {{&a, SiteForm::AlignedWord, 192, {64}},
+                                 {&a, SiteForm::AlignedWord, 4, {64}},
+                                 {&b, SiteForm::AlignedWord, 8, {0}}});
+    made.recording->clear();
+    PatchBatch batch(engine);
+    batch.enable(a);
+    batch.enable(b);
+    committed(batch);
+    Steps& steps = made.recording->steps;
+    const Steps expected = {"check rx+0x4",  "check rx+0xc0",  "check rx+0x8",
+                            "store4 rw+0x4", "store4 rw+0xc0", "store4 rw+0x8"};
+    EXPECT_EQ(Steps(steps.begin(), steps.begin() + std::min<std::ptrdiff_t>(6, std::ssize(steps))), expected);
+    for (const Store& store : made.recording->stores) {
+      EXPECT_TRUE(arch::arm64::legal_words(static_cast<std::uint32_t>(store.old_value),
+                                           static_cast<std::uint32_t>(store.new_value)));
+    }
+    return steps.size() <= 6 ? Steps{} : Steps(steps.begin() + 6, steps.end());
+  }
+};
+
+TEST_F(Arm64Protocol, FullMaintenanceOncePerLine) {
+  EXPECT_EQ(maintenance_of_a_flip(ctr_no_idc_no_dic),
+            (Steps{"clean rw+0x0", "clean rw+0xc0", "dsb", "invalidate rx+0x0", "invalidate rx+0xc0", "dsb", "isb",
+                   "serialise"}));
+}
+
+TEST_F(Arm64Protocol, IdcNeedsNoClean) {
+  EXPECT_EQ(maintenance_of_a_flip(ctr_idc),
+            (Steps{"dsb", "invalidate rx+0x0", "invalidate rx+0xc0", "dsb", "isb", "serialise"}));
+}
+
+TEST_F(Arm64Protocol, DicNeedsNoInvalidation) {
+  EXPECT_EQ(maintenance_of_a_flip(ctr_idc_dic), (Steps{"dsb", "isb", "serialise"}));
+}
+
+TEST_F(Arm64Protocol, PublishMaintainsEveryLineOfTheCode) {
+  RecordingEngine made = RecordingEngine::arm64(ctr_no_idc_no_dic);
+  StaticKey key("key");
+  made.recording->clear();
+  const Code code = published(*made.engine, 132, {{&key, SiteForm::AlignedWord, 0, {8}}});
+  EXPECT_EQ(made.recording->steps, (Steps{"clean rw+0x0", "clean rw+0x40", "clean rw+0x80", "dsb", "invalidate rx+0x0",
+                                          "invalidate rx+0x40", "invalidate rx+0x80", "dsb", "isb", "serialise"}));
+}
+
+TEST_F(Arm64Protocol, RetargetIsBranchToBranch) {
+  RecordingEngine made = RecordingEngine::arm64(ctr_idc_dic);
+  StaticSwitch choice("choice", 3);
+  const Code code = published(*made.engine, 64, {{&choice, SiteForm::AlignedWord, 0, {32, 48}}});
+  PatchBatch batch(*made.engine);
+  batch.set(choice, 1);
+  committed(batch);
+  made.recording->clear();
+  batch.retarget(choice, code.data(), 1, code.data() + 60);
+  committed(batch);
+  EXPECT_EQ(made.recording->steps, (Steps{"check rx+0x0", "store4 rw+0x0", "dsb", "isb", "serialise"}));
+  ASSERT_EQ(made.recording->stores.size(), 1U);
+  EXPECT_EQ(made.recording->stores[0].new_value, *arch::arm64::encode_b(0, 60));
+}
+
+TEST_F(Arm64Protocol, TogglesAndMisalignedSitesAreRefused) {
+  RecordingEngine made = RecordingEngine::arm64(ctr_idc_dic);
+  StaticKey key("key");
+  for (auto [form, offset] : {std::pair{SiteForm::Toggle, 0U}, {SiteForm::AlignedWord, 2U}}) {
+    const auto code = try_publish(*made.engine, 64, {{&key, form, offset, {32}}});
+    ASSERT_FALSE(code);
+    EXPECT_EQ(code.error().code(), ErrorCode::InvalidArgument);
+  }
+  const auto misaligned_target = try_publish(*made.engine, 64, {{&key, SiteForm::AlignedWord, 0, {33}}});
+  ASSERT_FALSE(misaligned_target);
+  EXPECT_EQ(misaligned_target.error().code(), ErrorCode::TargetOutOfRange);
+}
+
+}  // namespace
+}  // namespace shunt::test
