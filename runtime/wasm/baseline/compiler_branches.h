@@ -172,6 +172,7 @@ void FunctionCompiler<S>::select(Compare compare) {
   const Entry no = stack_.pop();
   const Entry yes = stack_.pop();
   const Condition condition = compare();
+  stack_.hold_only(yes, no);  // what was compared is in the flags now
   const Reg dst = destination(yes.type, &yes, &no);
   s_.select(condition, yes.type, dst, stack_.operand(yes), stack_.operand(no), stack_);
   push_result(yes.type, dst);

@@ -132,6 +132,13 @@ class OperandStack final : public Scratch {
   }
   void hold(Reg reg) { held_.insert(reg); }
   void release(Reg reg) { held_.remove(reg); }
+  // All registers held so far are free, but for those of two popped entries.
+  void hold_only(const Entry& first, const Entry& second) {
+    held_ = {};
+    for (const Entry* entry : {&first, &second}) {
+      if (owns(*entry)) held_.insert(entry->reg);
+    }
+  }
   [[nodiscard]] bool is_owned(Reg reg) const { return owned_.contains(reg); }
   [[nodiscard]] bool is_active(Reg reg) const { return active_.contains(reg); }
 
