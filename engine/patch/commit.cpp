@@ -188,6 +188,7 @@ Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
   if (!contains(queued.site)) return refuse("the site lies outside this engine's code");
   if (!contains(queued.target)) return refuse("the target lies outside this engine's code");
   KeySites& sites = *queued.key->sites_;
+  sites.records.sort();  // does nothing but at a key's first retarget, so earlier slots of this plan stay valid
   const std::size_t slot = sites.records.find(offset_of(queued.site));
   if (slot == SiteRecords::none)
     return refuse("it has no site at code offset " + std::to_string(offset_of(queued.site)));

@@ -89,6 +89,9 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
 
 Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {
   if (memory.in_child()) return detail::made_before_fork();
+  if (!contains(allocation.rx) || allocation.rw != memory.rw() + offset_of(allocation.rx)) {
+    return make_error(ErrorCode::InvalidArgument, "publish: the allocation is not of this engine");
+  }
   const std::uint32_t begin = offset_of(allocation.rx);
   const auto size = static_cast<std::uint32_t>(allocation.size);
   Code code;  // from here on its end undoes everything

@@ -1,12 +1,15 @@
 #include "engine/sites/site_records.h"
 
 #include <algorithm>
+#include <new>
 #include <numeric>
 #include <utility>
 
 namespace shunt::detail {
 
 void SiteRecords::reserve(std::size_t more) {
+  if (words_.size() + more * stride_ <= words_.capacity()) return;
+  if (removed_ > slots() / 2) sort();  // rather than grow around what is removed
   const std::size_t needed = words_.size() + more * stride_;
   if (needed > words_.capacity())
     words_.reserve(needed + words_.size() / 8);  // sparing: records are the engine's main metadata
@@ -64,6 +67,11 @@ std::size_t SiteRecords::find(std::uint32_t offset) const noexcept {
 }
 
 std::size_t SiteRecords::remove(std::uint32_t begin, std::uint32_t end) noexcept {
+  constexpr std::size_t long_tail = 1024;
+  try {
+    if (slots() - sorted_ > long_tail) sort();  // so that many removals do not walk it again and again
+  } catch (const std::bad_alloc&) {             // slower, not wrong
+  }
   std::size_t count = 0;
   for_each_slot_in(begin, end, [&](std::size_t slot) {
     words_[slot * stride_ + 1] = removed_mark;

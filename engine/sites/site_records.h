@@ -42,7 +42,8 @@ class SiteRecords {
   [[nodiscard]] std::size_t size() const noexcept { return slots() - removed_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return words_.capacity() * sizeof(std::uint32_t); }
 
-  // Room for `more` records, so that append() cannot fail. May throw std::bad_alloc; nothing has changed then.
+  // Room for `more` records, so that append() cannot fail. May sort. May throw std::bad_alloc; nothing has changed
+  // then.
   void reserve(std::size_t more);
 
   // Precondition: reserved; offsets at most max_offset; as many targets as states - 1.

@@ -106,6 +106,15 @@ TEST_F(Publish, RefusesAnotherEnginesKey) {
           ErrorCode::KeyBelongsToOtherEngine);
 }
 
+TEST_F(Publish, RefusesAnotherEnginesMemory) {
+  RecordingEngine second = RecordingEngine::x86_64();
+  const Engine::Allocation foreign = written_code(*second.engine, 64, {});
+  const auto code = engine().publish(foreign, {});
+  ASSERT_FALSE(code);
+  EXPECT_EQ(code.error().code(), ErrorCode::InvalidArgument);
+  EXPECT_FALSE(engine().publish({}, {}));
+}
+
 TEST_F(Publish, AFailedSerialisationUndoesIt) {
   engine_.recording->failing_serialisations = 1;
   refusal(64, {{&key_, SiteForm::Toggle, 0, {32}}}, ErrorCode::SerialisationFailed);

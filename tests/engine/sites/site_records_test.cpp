@@ -101,6 +101,19 @@ TEST(SiteRecords, RemovesARangeAlsoOfWhatIsNotSortedIn) {
   EXPECT_EQ(offsets(records), (std::vector<std::uint32_t>{5, 10, 85, 90}));
 }
 
+// Code that comes and goes while its key never flips must not leave its records behind.
+TEST(SiteRecords, DoNotGrowWithWhatIsRemoved) {
+  SiteRecords records(2);
+  for (std::uint32_t i = 0; i < 100'000; ++i) {
+    add(records, i % 7 * 64, SiteForm::Toggle, {0});
+    ASSERT_EQ(records.remove(i % 7 * 64, i % 7 * 64 + 64), 1U);
+  }
+  EXPECT_LT(records.bytes(), 1024U);
+  for (std::uint32_t i = 0; i < 20'000; ++i) add(records, (i * 7919 % 20'000) * 8, SiteForm::Toggle, {0});
+  for (std::uint32_t i = 0; i < 20'000; ++i) ASSERT_EQ(records.remove(i * 8, i * 8 + 8), 1U);
+  EXPECT_EQ(records.size(), 0U);
+}
+
 // Against the simplest model: a map.
 TEST(SiteRecords, BehavesLikeAMapByOffset) {
   constexpr unsigned seed = 4711;
