@@ -18,8 +18,7 @@ namespace {
 constexpr std::size_t min_reservation = 64 * 1024;
 
 detail::TrapFill trap_fill(InstructionSet set) noexcept {
-  return set == InstructionSet::X86_64 ? &arch::x86_64::InstructionSet::fill_with_traps
-                                       : &arch::arm64::InstructionSet::fill_with_traps;
+  return set == InstructionSet::X86_64 ? &arch::x86_64::fill_with_traps : &arch::arm64::fill_with_traps;
 }
 
 }  // namespace

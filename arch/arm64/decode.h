@@ -51,4 +51,8 @@ namespace shunt::arch::arm64 {
   return out;
 }
 
+[[nodiscard]] constexpr Text disassemble(std::span<const std::uint8_t> code, std::uint64_t address) noexcept {
+  return text(decode(code, address), address);
+}
+
 }  // namespace shunt::arch::arm64

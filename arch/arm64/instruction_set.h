@@ -1,7 +1,6 @@
 // arm64 as a type, for templates over instruction sets (concept arch::InstructionSet in arch/backend.h).
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -16,42 +15,23 @@ namespace shunt::arch::arm64 {
 struct InstructionSet {
   static constexpr std::string_view name = "arm64";
 
-  static constexpr bool supports(SiteForm form) noexcept { return arm64::supports(form); }
-  static constexpr bool placeable(SiteForm form, std::uint64_t address) noexcept {
-    return arm64::placeable(form, address);
-  }
-  static constexpr unsigned site_length(SiteForm form, std::uint64_t address) noexcept {
-    return arm64::site_length(form, address);
-  }
-  static constexpr bool reaches(SiteForm form, std::uint64_t address, std::uint64_t target) noexcept {
-    return arm64::reaches(form, address, target);
-  }
-  static constexpr bool legal(SiteForm form, Direction from, Direction to) noexcept {
-    return arm64::legal(form, from, to);
-  }
-  static constexpr SiteBytes encode(SiteForm form, std::uint64_t address, Direction direction) noexcept {
-    return arm64::encode(form, address, direction);
-  }
-  static bool is_site(const std::uint8_t* at, SiteForm form, std::uint64_t address) noexcept {
-    return arm64::is_site(at, form, address);
-  }
-  static bool holds(const std::uint8_t* at, SiteForm form, std::uint64_t address, Direction direction) noexcept {
-    return arm64::holds(at, form, address, direction);
-  }
-  static SiteStore rewrite(const std::uint8_t* at, SiteForm form, std::uint64_t address, Direction to) noexcept {
-    return arm64::rewrite(at, form, address, to);
-  }
-  static constexpr void fill_with_traps(std::span<std::uint8_t> code) noexcept { arm64::fill_with_traps(code); }
-  static constexpr bool needs_maintenance(const CacheTraits& traits) noexcept {
-    return arm64::needs_maintenance(traits);
-  }
+  static constexpr auto supports = &arm64::supports;
+  static constexpr auto placeable = &arm64::placeable;
+  static constexpr auto site_length = &arm64::site_length;
+  static constexpr auto reaches = &arm64::reaches;
+  static constexpr auto legal = &arm64::legal;
+  static constexpr auto encode = &arm64::encode;
+  static constexpr auto disassemble = &arm64::disassemble;
+  static constexpr auto is_site = &arm64::is_site;
+  static constexpr auto holds = &arm64::holds;
+  static constexpr auto rewrite = &arm64::rewrite;
+  static constexpr auto fill_with_traps = &arm64::fill_with_traps;
+  static constexpr auto needs_maintenance = &arm64::needs_maintenance;
+
   template <class Operations>
   static constexpr void maintain(const CacheTraits& traits, std::span<const CodeRange> ranges,
                                  Operations&& operations) {
     arm64::maintain(traits, ranges, operations);
-  }
-  static constexpr Text disassemble(std::span<const std::uint8_t> code, std::uint64_t address) noexcept {
-    return arm64::text(arm64::decode(code, address), address);
   }
 };
 

@@ -61,4 +61,8 @@ namespace shunt::arch::x86_64 {
   return out;
 }
 
+[[nodiscard]] constexpr Text disassemble(std::span<const std::uint8_t> code, std::uint64_t address) noexcept {
+  return text(decode(code, address), address);
+}
+
 }  // namespace shunt::arch::x86_64

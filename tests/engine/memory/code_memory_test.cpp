@@ -16,7 +16,7 @@ bool traps(const CodeMemory& memory, std::size_t begin, std::size_t end) {
 }
 
 TEST(CodeMemory, WhatIsExposedAndFreeTraps) {
-  CodeMemory memory(std::move(*DualMapping::create(1 << 20)), &arch::x86_64::InstructionSet::fill_with_traps);
+  CodeMemory memory(std::move(*DualMapping::create(1 << 20)), &arch::x86_64::fill_with_traps);
   const auto small = memory.allocate(10);
   ASSERT_TRUE(small);
   EXPECT_TRUE(traps(memory, 12, 4096));
@@ -30,7 +30,7 @@ TEST(CodeMemory, WhatIsExposedAndFreeTraps) {
 }
 
 TEST(CodeMemory, AModuleOf50MegabytesAndThousandsOfStubs) {
-  CodeMemory memory(std::move(*DualMapping::create(256 << 20)), &arch::x86_64::InstructionSet::fill_with_traps);
+  CodeMemory memory(std::move(*DualMapping::create(256 << 20)), &arch::x86_64::fill_with_traps);
   std::vector<std::uint32_t> stubs;
   for (int i = 0; i < 5000; ++i) stubs.push_back(*memory.allocate(16));
   const auto module = memory.allocate(50 << 20);
@@ -45,7 +45,7 @@ TEST(CodeMemory, AModuleOf50MegabytesAndThousandsOfStubs) {
 }
 
 TEST(CodeMemory, ExhaustionIsAnError) {
-  CodeMemory memory(std::move(*DualMapping::create(1 << 16)), &arch::x86_64::InstructionSet::fill_with_traps);
+  CodeMemory memory(std::move(*DualMapping::create(1 << 16)), &arch::x86_64::fill_with_traps);
   const auto all = memory.allocate(1 << 16);
   ASSERT_FALSE(all) << "the end of the reservation stays unused";
   EXPECT_EQ(all.error().code(), ErrorCode::OutOfMemory);
