@@ -22,13 +22,14 @@ set(CMAKE_CXX_STANDARD 20)
 find_package(shunt 0.1 REQUIRED)
 add_executable(first_site ${SAMPLES}/01_first_site.cpp)
 target_link_libraries(first_site shunt::shunt_asmjit)
-add_executable(embed ${SAMPLES}/02_embed.cpp)
+add_executable(embed ${SAMPLES}/02_embed_a_guest.cpp)
 target_link_libraries(embed shunt::shunt_wasm)
 CMAKE
 cmake -G Ninja -S "$scratch/user" -B "$scratch/user/build" -D CMAKE_PREFIX_PATH="$scratch/prefix" -D SAMPLES="$source/samples" \
   >"$scratch/configure.log" || { cat "$scratch/configure.log"; exit 1; }
 cmake --build "$scratch/user/build"
 "$scratch/user/build/first_site"
+"$scratch/user/build/embed" "$source/samples/02_greeter.wat"
 
 cmake --build "$build" --target uninstall >"$scratch/uninstall.log"
 left=$(find "$scratch/prefix" -type f)

@@ -51,8 +51,8 @@ class Chart {
         R"(<rect width="100%" height="100%" fill="white"/>)",
         width, height);
     titles();
-    axes();
     flip_lines();
+    axes();
     throughput();
     lane("fast-scan", "#16a34a", 0, [](const FlagValues& v) { return v.fast_scan ? "on" : "off"; });
     lane("trace", "#d97706", 1, [](const FlagValues& v) { return v.trace ? "on" : "off"; });
@@ -98,7 +98,8 @@ class Chart {
     for (double at = 0; at <= recording_.duration + 1e-9; at += step) {
       add(R"(<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}" stroke="{3}"/>)", x_of(at), plot_bottom, plot_bottom + 5,
           faint_ink);
-      text(x_of(at), plot_bottom + 19, "middle", faint_ink, fmt::format("{:g} s", at));
+      text(x_of(at), plot_bottom + 19, "middle", faint_ink, fmt::format("{:g} s", at),
+           R"(stroke="white" stroke-width="4" paint-order="stroke")");  // in front of the flips' lines
     }
   }
 

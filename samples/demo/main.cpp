@@ -12,7 +12,6 @@
 #include <exception>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <mutex>
 #include <optional>
 #include <stdexcept>
@@ -31,6 +30,7 @@
 #include "shunt/runtime/flag_file.h"
 #include "shunt/runtime/flags.h"
 #include "shunt/runtime/module.h"
+#include "shunt/runtime/module_file.h"
 #include "workers.h"
 
 namespace demo {
@@ -176,12 +176,6 @@ class Show {
   Clock::time_point begin_;
 };
 
-std::vector<std::uint8_t> read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error(path + ": cannot be read");
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 void print_summary(const Recording& recording, std::size_t passes, const std::string& picture) {
   const FlipMedians medians = median_latencies(recording);
   fmt::print("\nguests       {} runs over the log on {} threads, every report right\n", passes, recording.threads);
@@ -208,7 +202,8 @@ int run(const Options& options) {
   Reloads reloads;
   const auto source = must(shunt::flags::FileSource::start(
       flags, flag_path, [&reloads](const shunt::flags::Reload& reload) { reloads.add(reload); }));
-  const auto module = must(shunt::runtime::Module::load(engine, flags, read_file(options.guest), {options.guest}));
+  const auto module = must(shunt::runtime::Module::load(
+      engine, flags, must(shunt::runtime::read_module_file(options.guest)), {options.guest}));
   const shunt::runtime::CompileStats& stats = module.stats();
   fmt::print("guest        {}: {} functions compiled in {:.1f} ms, {} flag sites\n", options.guest, stats.functions,
              static_cast<double>(stats.total_ns()) / 1e6, stats.sites);
