@@ -46,6 +46,15 @@ void SiteRecords::sort() {
   sorted_ = slots();
 }
 
+bool SiteRecords::try_sort() noexcept {
+  try {
+    sort();
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
 std::size_t SiteRecords::lower_bound(std::uint32_t offset) const noexcept {
   std::size_t low = 0;
   std::size_t high = sorted_;
@@ -68,10 +77,7 @@ std::size_t SiteRecords::find(std::uint32_t offset) const noexcept {
 
 std::size_t SiteRecords::remove(std::uint32_t begin, std::uint32_t end) noexcept {
   constexpr std::size_t long_tail = 1024;
-  try {
-    if (slots() - sorted_ > long_tail) sort();  // so that many removals do not walk it again and again
-  } catch (const std::bad_alloc&) {             // slower, not wrong
-  }
+  if (slots() - sorted_ > long_tail) try_sort();  // so that many removals do not walk it again and again
   std::size_t count = 0;
   for_each_slot_in(begin, end, [&](std::size_t slot) {
     words_[slot * stride_ + 1] = removed_mark;

@@ -108,6 +108,7 @@ class SiteRecords {
     }
   }
 
+  bool try_sort() noexcept;  // false: no memory for it, nothing has changed
   [[nodiscard]] std::size_t slots() const noexcept { return words_.size() / stride_; }
   [[nodiscard]] bool live(std::size_t slot) const noexcept { return words_[slot * stride_ + 1] != removed_mark; }
   [[nodiscard]] std::size_t lower_bound(std::uint32_t offset) const noexcept;  // in the sorted part
