@@ -119,7 +119,7 @@ unsigned number_state(std::uint64_t bits, FlagType type) noexcept {
   return type == FlagType::I32 && bits == 1 ? 1 : 2;
 }
 
-bool same(const FlagValue& a, const FlagValue& b) noexcept {
+bool same(const FlagValue& a, const FlagValue& b) {
   if (a.index() != b.index()) return false;
   if (const double* number = std::get_if<double>(&a)) {
     return std::bit_cast<std::uint64_t>(*number) == std::bit_cast<std::uint64_t>(std::get<double>(b));

@@ -33,7 +33,7 @@ struct Reader {
 [[nodiscard]] unsigned number_state(std::uint64_t bits, FlagType type) noexcept;
 
 // The same value of the same type; numbers by their bits, so NaN equals itself and -0.0 differs from 0.0.
-[[nodiscard]] bool same(const FlagValue& a, const FlagValue& b) noexcept;
+[[nodiscard]] bool same(const FlagValue& a, const FlagValue& b);
 
 // Why a definition does not fit a reader: "[file:line: ]what: remedy", empty if it fits.
 [[nodiscard]] std::optional<std::string> misfit(const Document& document, std::string_view key,

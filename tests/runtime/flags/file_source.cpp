@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -16,6 +17,7 @@
 #include <string>
 
 #include "engine_with_sites.h"
+#include "runtime/flags/path_watch.h"
 
 namespace shunt::flags {
 namespace {
@@ -303,6 +305,20 @@ TEST_F(FileSourceTest, OneLoadFromAPipe) {
   ::close(ends[0]);
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_EQ(number(), 5);
+}
+
+// Without inotify there is a reason to tell, and the caller polls.
+TEST(PathWatch, SaysWhyInotifyIsMissing) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit none{0, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  PathWatch watch("/tmp/any");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(watch.fd(), -1);
+  EXPECT_EQ(watch.shortfall(), "inotify_init1: Too many open files");
+  watch.place();  // does no harm
+  EXPECT_EQ(watch.fd(), -1);
 }
 
 // A version that is read is in force when the callback runs, and how long that took is told.
