@@ -1,0 +1,58 @@
+// The command line as values: what to do, with which files.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "shunt/runtime/instance.h"
+#include "shunt/runtime/wasi.h"
+
+namespace shunt::cli {
+
+struct RunOptions {
+  std::string module;
+  std::optional<std::string> invoke;   // export to call instead of _start
+  std::vector<std::string> arguments;  // of that export
+  std::string flags;                   // file; empty: no flags are defined
+  bool watch = false;
+  unsigned threads = 1;
+  std::vector<runtime::WasiDirectory> directories;
+  std::vector<std::string> environment;  // "NAME=value"
+  std::vector<std::string> guest_arguments;
+  runtime::StoreOptions store;
+  bool stats = false;
+  bool json = false;
+};
+
+struct CompileOptions {
+  std::string module;
+  unsigned runs = 1;
+  bool json = false;
+};
+
+struct SitesOptions {
+  std::string module;
+  std::string flags;
+  bool json = false;
+};
+
+struct InspectOptions {
+  std::string module;
+  bool json = false;
+};
+
+using Command = std::variant<RunOptions, CompileOptions, SitesOptions, InspectOptions>;
+
+// The program ends without doing anything else: help or the version was printed, or the command line is wrong.
+struct Ended {
+  int status = 0;
+};
+
+// Prints help to standard output, and what is wrong to standard error.
+std::variant<Command, Ended> parse_command_line(int argc, const char* const* argv);
+
+}  // namespace shunt::cli

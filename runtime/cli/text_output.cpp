@@ -1,0 +1,186 @@
+#include "runtime/cli/text_output.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "runtime/cli/values.h"
+
+namespace shunt::cli {
+namespace {
+
+double milliseconds(std::uint64_t ns) {
+  return static_cast<double>(ns) / 1e6;
+}
+double microseconds(std::uint64_t ns) {
+  return static_cast<double>(ns) / 1e3;
+}
+
+// "1 flag", "2 flags".
+std::string count(std::uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t shown = 12;
+  std::string out;
+  for (std::size_t i = 0; i < names.size() && i < shown; ++i) out += (i == 0 ? "" : ", ") + names[i];
+  if (names.size() > shown) out += fmt::format(" and {} more", names.size() - shown);
+  return out;
+}
+
+// Rows of a table, their columns padded to the widest.
+std::string table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) line += fmt::format("{}{:<{}}", i == 0 ? "" : "  ", row[i], widths[i]);
+    out += line.substr(0, line.find_last_not_of(' ') + 1) + '\n';
+  }
+  return out;
+}
+
+std::string_view name_of(runtime::ModuleSite::Shape shape) {
+  using Shape = runtime::ModuleSite::Shape;
+  switch (shape) {
+    case Shape::Branch:
+      return "branch";
+    case Shape::Select:
+      return "select";
+    case Shape::Value:
+      return "value";
+    case Shape::Other:
+      break;
+  }
+  return "-";
+}
+
+std::string_view state_name(unsigned state) {
+  constexpr std::array<std::string_view, 3> names = {"off", "on", "other"};
+  return state < names.size() ? names[state] : "?";
+}
+
+}  // namespace
+
+std::string text_error(const Error& error, std::string_view where) {
+  std::string message = error.message();
+  while (message.ends_with('\n')) message.pop_back();
+  return fmt::format("shunt: {}{}{}", where, error.code() == ErrorCode::Trap ? "trap: " : "", message);
+}
+
+std::string text_reload(const std::string& file, const flags::Reload& reload) {
+  if (!reload.result)
+    return fmt::format("shunt: {}; the last good flags stay in force", reload.result.error().message());
+  const flags::LoadReport& load = *reload.result;
+  const std::string latency = fmt::format("{:.0f} us", microseconds(reload.latency_ns));
+  if (load.changed.empty()) return fmt::format("shunt: {}: loaded in {}: no flag changed", file, latency);
+  return fmt::format(
+      "shunt: {}: loaded in {}: {} changed ({}), {} written (check {:.1f} us, write {:.1f} us, maintenance {:.1f} "
+      "us, serialisation {:.1f} us)",
+      file, latency, count(load.changed.size(), "flag"), listed(load.changed), count(load.commit.sites_written, "site"),
+      microseconds(load.commit.check_ns), microseconds(load.commit.write_ns), microseconds(load.commit.maintenance_ns),
+      microseconds(load.commit.serialise_ns));
+}
+
+std::string text_results(const RunReport& report) {
+  std::string out;
+  for (const auto& thread : report.threads) {
+    if (!thread) continue;
+    for (const runtime::Value& value : thread->results) out += format_value(value) + '\n';
+  }
+  return out;
+}
+
+std::string text_stats(const RunReport& report) {
+  const runtime::CompileStats& c = report.compile;
+  const FlagTotals& f = report.flags;
+  std::uint64_t instantiate = 0, run = 0;
+  for (const auto& thread : report.threads) {
+    if (!thread) continue;
+    instantiate = std::max(instantiate, thread->instantiate_ns);
+    run = std::max(run, thread->run_ns);
+  }
+  std::string out;
+  out += fmt::format(
+      "shunt: compiled in {:.3f} ms, {:.1f} MB/s of code section: decode and validate {:.3f} ms, generate {:.3f} ms, "
+      "publish {:.3f} ms\n",
+      milliseconds(c.total_ns()), megabytes_per_second(c), milliseconds(c.decode_ns), milliseconds(c.compile_ns),
+      milliseconds(c.publish_ns));
+  out += fmt::format("shunt: {} of code section, {} of machine code, {}, {}\n", count(c.code_section_bytes, "byte"),
+                     count(c.machine_code_bytes, "byte"), count(c.functions, "function"), count(c.sites, "patch site"));
+  out += fmt::format("shunt: {}, {} failed; {}, {} written, {} ({})\n", count(f.loads, "flag load"), f.failed_loads,
+                     count(f.flips, "flip"), count(f.sites_written, "site"),
+                     count(f.serialisations, "core serialisation"), f.mechanism);
+  out += fmt::format(
+      "shunt: flips took: parse {:.1f} us, check {:.1f} us, write {:.1f} us, maintenance {:.1f} us, serialisation "
+      "{:.1f} us\n",
+      microseconds(f.parse_ns), microseconds(f.check_ns), microseconds(f.write_ns), microseconds(f.maintenance_ns),
+      microseconds(f.serialise_ns));
+  out += fmt::format(
+      "shunt: phases: read {:.3f} ms, flags {:.3f} ms, compile {:.3f} ms, instantiate {:.3f} ms, run {:.3f} ms\n",
+      milliseconds(report.read_ns), milliseconds(report.flags_ns), milliseconds(c.total_ns()),
+      milliseconds(instantiate), milliseconds(run));
+  return out;
+}
+
+std::string text_compile(const CompileReport& report) {
+  const runtime::CompileStats& c = report.fastest;
+  std::string out = fmt::format("{}: compiled in {:.3f} ms, {:.1f} MB/s of code section{}\n", report.module,
+                                milliseconds(c.total_ns()), megabytes_per_second(c),
+                                report.runs == 1 ? "" : fmt::format(" (the fastest of {})", report.runs));
+  out += fmt::format("  module               {}, {} of them code section\n", count(c.module_bytes, "byte"),
+                     c.code_section_bytes);
+  out += fmt::format("  machine code         {}, {}, {}\n", count(c.machine_code_bytes, "byte"),
+                     count(c.functions, "function"), count(c.sites, "patch site"));
+  out += fmt::format("  decode and validate  {:.3f} ms\n", milliseconds(c.decode_ns));
+  out += fmt::format("  generate             {:.3f} ms\n", milliseconds(c.compile_ns));
+  out += fmt::format("  publish              {:.3f} ms\n", milliseconds(c.publish_ns));
+  return out;
+}
+
+std::string text_sites(const SitesReport& report) {
+  std::string out = fmt::format("{}: {} in {} of machine code\n", report.module,
+                                count(report.sites.size(), "patch site"), count(report.machine_code_bytes, "byte"));
+  if (report.sites.empty()) return out;
+  const bool has_other =
+      std::ranges::any_of(report.sites, [](const SiteReport& s) { return s.instructions.size() > 2; });
+  std::vector<std::vector<std::string>> rows;
+  rows.push_back({"FUNCTION", "CODE", "MODULE", "FLAG", "READS", "SHAPE", "NOW", "WHILE OFF", "WHILE ON"});
+  if (has_other) rows.back().emplace_back("OTHER VALUES");
+  for (const SiteReport& s : report.sites) {
+    const runtime::ModuleSite& site = s.site;
+    const bool flag = !site.flag.empty();
+    rows.push_back({site.function_name.empty() ? "-" : site.function_name, fmt::format("+{:#x}", site.code_offset),
+                    flag ? fmt::format("{:#x}", site.module_offset) : "-",
+                    flag ? site.flag : std::string(site.site.key->name()), flag ? s.reads : "-",
+                    std::string(name_of(site.shape)), std::string(state_name(site.site.state))});
+    rows.back().insert(rows.back().end(), s.instructions.begin(), s.instructions.end());
+  }
+  return out + table(rows);
+}
+
+std::string text_inspect(const InspectReport& report) {
+  std::string out = fmt::format("{}: {}, {}, {}\n", report.module, count(report.imports.size(), "import"),
+                                count(report.exports.size(), "export"), count(report.flags.size(), "flag"));
+  std::vector<std::vector<std::string>> rows;
+  for (const runtime::ImportType& import : report.imports) {
+    rows.push_back({"  import", fmt::format("{} {}", import.module, import.name), to_string(import.type)});
+  }
+  for (const runtime::ExportType& exported : report.exports) {
+    rows.push_back({"  export", exported.name, to_string(exported.type)});
+  }
+  for (const FlagWanted& flag : report.flags) {
+    rows.push_back(
+        {"  flag", flag.key,
+         flag.variant ? fmt::format("whether variant {} is in force", *flag.variant) : "read as " + flag.reads});
+  }
+  return out + table(rows);
+}
+
+}  // namespace shunt::cli

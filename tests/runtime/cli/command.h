@@ -1,0 +1,146 @@
+// Runs the real program, for tests of what it prints and how it ends.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace shunt::cli {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+inline std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+inline void write_file(const fs::path& path, std::string_view text) {
+  std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+}
+
+struct Ended {
+  int status = -1;  // exit status; 1000 + signal if a signal ended it
+  std::string out, err;
+};
+
+// One process. Ended by force with its object.
+class Process {
+ public:
+  Process(const fs::path& folder, const Words& words, std::string_view input) {
+    static int count = 0;
+    const std::string name = std::to_string(count++);
+    out_ = folder / (name + ".out");
+    err_ = folder / (name + ".err");
+    const fs::path in = folder / (name + ".in");
+    write_file(in, input);
+
+    posix_spawn_file_actions_t files;
+    posix_spawn_file_actions_init(&files);
+    posix_spawn_file_actions_addopen(&files, 0, in.c_str(), O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&files, 1, out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    posix_spawn_file_actions_addopen(&files, 2, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    std::vector<char*> argv = {const_cast<char*>(SHUNT_COMMAND)};
+    for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    const int failed = ::posix_spawn(&pid_, SHUNT_COMMAND, &files, nullptr, argv.data(), environ);
+    posix_spawn_file_actions_destroy(&files);
+    if (failed != 0) {
+      ADD_FAILURE() << "cannot start " << SHUNT_COMMAND;
+      pid_ = 0;
+    }
+  }
+  ~Process() {
+    if (pid_ == 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Process(const Process&) = delete;
+  Process& operator=(const Process&) = delete;
+
+  [[nodiscard]] std::string out() const { return read_file(out_); }
+  [[nodiscard]] std::string err() const { return read_file(err_); }
+
+  // Waits until standard error holds `text`; fails the test if it does not come.
+  void wait_for_error_text(std::string_view text) {
+    const bool came = wait_until([&] { return err().find(text) != std::string::npos; });
+    EXPECT_TRUE(came) << "no '" << text << "' in: " << err();
+  }
+  void wait_for_output(std::string_view text) {
+    const bool came = wait_until([&] { return out().find(text) != std::string::npos; });
+    EXPECT_TRUE(came) << "no '" << text << "' in: " << out() << err();
+  }
+
+  // Waits until it ends; fails the test if it does not.
+  Ended wait() {
+    Ended ended;
+    int status = 0;
+    const bool over = pid_ != 0 && wait_until([&] { return ::waitpid(pid_, &status, WNOHANG) == pid_; });
+    EXPECT_TRUE(over) << "still running: " << out() << err();
+    if (over) {
+      pid_ = 0;
+      ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+    }
+    ended.out = out();
+    ended.err = err();
+    return ended;
+  }
+
+ private:
+  template <class Condition>
+  static bool wait_until(Condition condition) {
+    using namespace std::chrono_literals;
+    const auto until = std::chrono::steady_clock::now() + 60s;  // a loaded machine's patience; no test needs it
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > until) return false;
+      std::this_thread::sleep_for(2ms);
+    }
+    return true;
+  }
+
+  pid_t pid_ = 0;
+  fs::path out_, err_;
+};
+
+class CommandTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = (fs::temp_directory_path() / "shunt-command-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(name.data()), nullptr);
+    folder_ = name;
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  // The path of a file in the test's own folder.
+  [[nodiscard]] std::string path(std::string_view name) const { return (folder_ / name).string(); }
+  std::string file(std::string_view name, std::string_view text) const {
+    write_file(folder_ / name, text);
+    return path(name);
+  }
+  // As editors and deployment tools do it.
+  void replace(std::string_view name, std::string_view text) const {
+    write_file(folder_ / "new", text);
+    fs::rename(folder_ / "new", folder_ / name);
+  }
+
+  Ended shunt(const Words& words, std::string_view input = {}) const { return Process(folder_, words, input).wait(); }
+
+  fs::path folder_;
+};
+
+}  // namespace shunt::cli
