@@ -39,6 +39,20 @@ void FunctionCompiler<S>::assign_from(std::uint32_t local, const Entry& entry) {
   s_.store_frame(type, frame_.home(local), value);
 }
 
+// Whether `local.tee x; local.set y; local.get x` stands at `position` and x ends there: then it means `local.tee y`.
+// Compilers write loop counters so. Both are pinned, which makes their ranges exact, and y's register is y's already.
+template <Selection S>
+bool FunctionCompiler<S>::is_copy(std::uint32_t position) const {
+  if (kind_at(position) != OpKind::LocalTee || kind_at(position + 1) != OpKind::LocalSet ||
+      kind_at(position + 2) != OpKind::LocalGet) {
+    return false;
+  }
+  const std::uint32_t x = op_at(position).a;
+  const std::uint32_t y = op_at(position + 1).a;
+  if (op_at(position + 2).a != x || x == y || !pinning_.of(x).valid() || !pinning_.of(y).valid()) return false;
+  return analysis_.locals()[x].end == position + 2 && analysis_.locals()[y].begin <= position;
+}
+
 // From now on the local lives in its register.
 template <Selection S>
 void FunctionCompiler<S>::activate(std::uint32_t local) {
@@ -53,11 +67,12 @@ Reg FunctionCompiler<S>::destination(ValueType type, const Entry* first, const E
   const Op& next = op_at(position_ + 1);
   const OpKind kind = info_of(next.opcode).kind;
   if (kind == OpKind::LocalSet || kind == OpKind::LocalTee) {
-    const Reg pin = pinning_.of(next.a);
+    const std::uint32_t local = is_copy(position_ + 1) ? op_at(position_ + 2).a : next.a;
+    const Reg pin = pinning_.of(local);
     if (pin.valid() && !stack_.is_owned(pin)) {
-      stack_.detach(next.a);
+      stack_.detach(local);
       stack_.hold(pin);
-      hinted_ = next.a;
+      hinted_ = local;
       return pin;
     }
   }
@@ -81,7 +96,9 @@ void FunctionCompiler<S>::push_result(ValueType type, Reg reg) {
   activate(local);
   s_.move(type, pin, Operand::in(reg));
   ++position_;
-  if (kind_at(position_) == OpKind::LocalTee) stack_.push_local(type, local);
+  if (kind_at(position_) != OpKind::LocalTee) return;
+  if (op_at(position_).a != local) position_ += 2;  // is_copy(position_)
+  stack_.push_local(type, local);
 }
 
 // --- globals ---

@@ -55,7 +55,12 @@ void FunctionCompiler<S>::step(const Op& op, const OpInfo& info) {
       local_set(op.a, false);
       return;
     case OpKind::LocalTee:
-      local_set(op.a, true);
+      if (is_copy(position_)) {
+        local_set(op_at(position_ + 1).a, true);
+        position_ += 2;
+      } else {
+        local_set(op.a, true);
+      }
       return;
     case OpKind::Constant:
       stack_.push_constant(info.result, op.imm);

@@ -104,6 +104,7 @@ class FunctionCompiler {
   void local_get(std::uint32_t local) { stack_.push_local(body_->locals[local], local); }
   void local_set(std::uint32_t local, bool keeps);
   void assign_from(std::uint32_t local, const Entry& entry);
+  [[nodiscard]] bool is_copy(std::uint32_t position) const;
   void activate(std::uint32_t local);
   [[nodiscard]] bool hint_is_free(std::uint32_t local, Reg reg) const;
   Reg destination(ValueType type, const Entry* first = nullptr, const Entry* second = nullptr);
