@@ -150,6 +150,8 @@ void X86Selection::host_thunk(const SignatureLayout& layout, HostCallFunction ho
   const std::int32_t return_address = slots + 8 * saved_floats + pushed_bytes;
   const auto incoming_word = [&](std::uint32_t word) { return return_address + 8 + FrameLayout::outgoing(word); };
   save_for_host(slots);
+  // The host writes its results without a fault: the lowest slot is touched here, by an argument if there is one.
+  if (params.empty() && !results.empty()) a_.mov(frame_word(0, 8), Imm(0));
   for (std::size_t i = 0; i < params.size(); ++i) {
     const SignatureLayout::Place place = layout.params[i];
     const auto slot = static_cast<std::int32_t>(8 * i);
