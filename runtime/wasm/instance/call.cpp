@@ -7,9 +7,6 @@
 namespace shunt::wasm {
 namespace {
 
-// Kept free for the enter thunk's frame and the first frame's prologue.
-constexpr std::ptrdiff_t least_guest_stack = 4096;
-
 // Kept free on the host's stack, so that a host function that is called through many nested calls finds room to run. A
 // guest that recurses through the host would else overflow the host's stack, which nothing catches.
 constexpr std::size_t least_host_stack = std::size_t{128} << 10;
@@ -20,8 +17,8 @@ std::uint8_t* next_frame(const StoreState& store) {
   return store.depth == 0 ? store.stack.top() : static_cast<std::uint8_t*>(store.execution.guest_stack);
 }
 
-bool stacks_exhausted(const StoreState& store) {
-  if (next_frame(store) - store.stack.limit() < least_guest_stack) return true;
+// Whether a nested call would leave the host too little. (That the guest's stack is full is noticed by its guard.)
+bool host_stack_exhausted(const StoreState& store) {
   return store.depth > 0 && host_stack_left() < least_host_stack;
 }
 
@@ -60,7 +57,7 @@ Status call_function(InstanceState& instance, std::uint32_t function, std::uint6
   StoreState& store = instance.store;
   Status prepared = prepare_thread_for_traps();
   if (!prepared) return prepared;
-  if (stacks_exhausted(store)) return trap_error(store, TrapCode::StackOverflow, instance.data().source_name);
+  if (host_stack_exhausted(store)) return trap_error(store, TrapCode::StackOverflow, instance.data().source_name);
 
   const BaselineCode& code = *instance.module->code;
   const auto enter =

@@ -24,6 +24,35 @@ TEST_F(Call, PassesValuesOfEveryType) {
   }
 }
 
+// What a host leaves above the 32 bits of an i32 or an f32 never reaches a guest, nor another host.
+TEST_F(Call, IgnoresWhatIsAboveAValuesWidth) {
+  constexpr std::uint64_t dirt = 0xdead'beef'0000'0000;
+  linker.define_function("env", "dirty", {{ValueType::I32}, {ValueType::I32, ValueType::F32}},
+                         [](Caller, std::span<const Value> arguments, std::span<Value> results) -> Status {
+                           results[0].bits = dirt | arguments[0].bits;
+                           results[1].bits = dirt | 0x3f80'0000;
+                           return Ok{};
+                         });
+  must(linker.define_global("env", "g", {ValueType::I32, true}, {ValueType::I32, dirt | 3}));
+  Instance instance = instantiate(R"((module
+      (import "env" "dirty" (func $dirty (param i32) (result i32 f32))) (import "env" "g" (global $g (mut i32)))
+      (export "dirty" (func $dirty)) (export "g" (global $g))
+      (func (export "wide") (param i32) (result i64) (i64.extend_i32_u (local.get 0)))
+      (func (export "global") (result i64) (i64.extend_i32_u (global.get $g)))
+      (func (export "host") (param i32) (result i64) (local f32)
+        (call $dirty (local.get 0)) (local.set 1) (i64.extend_i32_u))))");
+  const std::vector five = {Value{ValueType::I32, dirt | 5}};
+  EXPECT_EQ(bits(instance.call("wide", five)), 5u);
+  EXPECT_EQ(bits(instance.call("host", five)), 5u);
+  const std::vector<Value> direct = must(instance.call("dirty", five));
+  EXPECT_EQ(direct.at(0).bits, 5u);
+  EXPECT_EQ(direct.at(1).bits, 0x3f80'0000u);
+  EXPECT_EQ(bits(instance.call("global")), 3u);
+  must(instance.set_global("g", {ValueType::I32, dirt | 4}));
+  EXPECT_EQ(must(instance.global("g")).bits, 4u);
+  EXPECT_EQ(bits(instance.call("global")), 4u);
+}
+
 TEST_F(Call, PassesManyArgumentsAndResults) {
   std::string params, gets;
   for (int i = 0; i < 40; ++i) {
@@ -178,6 +207,23 @@ TEST_F(Call, NestsThroughTheHost) {
           (then (i32.add (local.get 0) (call $again (i32.sub (local.get 0) (i32.const 1)))))
           (else (i32.const 0))))))");
   EXPECT_EQ(bits(instance.call("sum", std::vector{Value::i32(50)})), 50u * 51 / 2);
+}
+
+// Each nested call ends where it began: none leaves the guest's stack shorter for the next.
+TEST_F(Call, NestsAnyNumberOfTimesInARow) {
+  linker.define_function("env", "nothing", {{}, {}},
+                         [](Caller, std::span<const Value>, std::span<Value>) -> Status { return Ok{}; });
+  linker.define_function("env", "many", {{}, {}},
+                         [](Caller caller, std::span<const Value>, std::span<Value>) -> Status {
+                           for (int i = 0; i < 20'000; ++i) {
+                             Result<std::vector<Value>> inner = caller.instance().call("inner");
+                             if (!inner) return std::move(inner).error();
+                           }
+                           return Ok{};
+                         });
+  Instance instance = instantiate(R"((module (import "env" "nothing" (func $nothing)) (import "env" "many" (func $many))
+      (func (export "inner") (call $nothing)) (func (export "run") (call $many))))");
+  EXPECT_EQ(failure(instance.call("run")), "returned");
 }
 
 TEST_F(Call, GoesOnAfterANestedTrapThatTheHostSwallowed) {

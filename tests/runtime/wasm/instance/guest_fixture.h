@@ -46,7 +46,10 @@ class GuestTest : public testing::Test {
   // The message of an instantiation that fails with this code.
   std::string refusal(std::string_view text, ErrorCode code) {
     const Result<Instance> instance = linker.instantiate(must(load(text)));
-    if (instance) return "instantiated";
+    if (instance) {
+      ADD_FAILURE() << "instantiated: " << text;
+      return "";
+    }
     EXPECT_EQ(instance.error().code(), code) << instance.error().message();
     return instance.error().message();
   }

@@ -113,6 +113,20 @@ TEST_F(Linking, KeepsAliveWhatAFailedInstantiationLeftBehind) {
   EXPECT_EQ(bits(user.call("run")), 42u);
 }
 
+// WebAssembly 2.0, 4.5.4: an active segment is dropped once it was applied, a declared one at once.
+TEST_F(Linking, DropsTheSegmentsThatItApplied) {
+  Instance instance = instantiate(R"((module (memory 1) (table 1 funcref) (func $f)
+      (data (i32.const 0) "a") (elem (i32.const 0) func $f) (elem declare func $f)
+      (func (export "data") (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 1)))
+      (func (export "element") (table.init 0 (i32.const 0) (i32.const 0) (i32.const 1)))
+      (func (export "declared") (table.init 1 (i32.const 0) (i32.const 0) (i32.const 1)))
+      (func (export "nothing") (memory.init 0 (i32.const 0) (i32.const 0) (i32.const 0)))))");
+  EXPECT_TRUE(failure(instance.call("data")).starts_with("Trap: m.wat: out of bounds memory access"));
+  EXPECT_TRUE(failure(instance.call("element")).starts_with("Trap: m.wat: out of bounds table access"));
+  EXPECT_TRUE(failure(instance.call("declared")).starts_with("Trap: m.wat: out of bounds table access"));
+  EXPECT_EQ(failure(instance.call("nothing")), "returned");
+}
+
 TEST_F(Linking, NamesTheElementSegmentThatDoesNotFit) {
   EXPECT_EQ(refusal("(module (table 1 funcref) (func $f) (elem (i32.const 1) func $f))", ErrorCode::Uninstantiable),
             "m.wat: out of bounds table access: element segment 0 does not fit");

@@ -102,6 +102,25 @@ TEST_F(Traps, CatchEndlessRecursionThroughTheHost) {
   }
 }
 
+// The place is that of the call which found no room, not that of another call that ended before it.
+TEST_F(Traps, NameTheCallThatFoundNoRoom) {
+  linker.define_function("env", "nothing", {{}, {}},
+                         [](Caller, std::span<const Value>, std::span<Value>) -> Status { return Ok{}; });
+  linker.define_function("env", "again", {{}, {}},
+                         [](Caller caller, std::span<const Value>, std::span<Value>) -> Status {
+                           for (const char* const name : {"leaf", "outer"}) {
+                             Result<std::vector<Value>> inner = caller.instance().call(name);
+                             if (!inner) return std::move(inner).error();
+                           }
+                           return Ok{};
+                         });
+  Instance instance =
+      instantiate(R"((module (import "env" "nothing" (func $nothing)) (import "env" "again" (func $again))
+      (func (export "leaf") (call $nothing)) (func (export "outer") (call $again))))");
+  const std::string message = failure(instance.call("outer"));
+  EXPECT_TRUE(message.starts_with("Trap: m.wat: call stack exhausted in function outer at byte 0x")) << message;
+}
+
 // A stack that overflows some calls deep inside host functions: the frames that wait below it are whole.
 TEST_F(Traps, CatchAStackOverflowInsideHostCalls) {
   std::string inner_message;
@@ -120,6 +139,41 @@ TEST_F(Traps, CatchAStackOverflowInsideHostCalls) {
       (func (export "run") (param i32) (result i32) (call $deeper (i32.const 20)) (local.get 0))))");
   EXPECT_EQ(bits(instance.call("run", std::vector{Value::i32(99)})), 99u);
   EXPECT_TRUE(inner_message.starts_with("Trap: m.wat: call stack exhausted")) << inner_message;
+}
+
+// A host function writes its results into slots on the guest's stack; there must be room for them before it is called.
+TEST_F(Traps, CatchAStackThatIsFullUpToAHostFunctionsResults) {
+  Store small = must(Store::create({.stack_bytes = 64 << 10}));
+  Linker of_small(small);
+  using enum ValueType;
+  of_small.define_function("env", "one", {{}, {I64}},
+                           [](Caller, std::span<const Value>, std::span<Value> results) -> Status {
+                             results[0] = Value::i64(1);
+                             return Ok{};
+                           });
+  of_small.define_function("env", "three", {{}, {I64, F64, I64}},
+                           [](Caller, std::span<const Value>, std::span<Value>) -> Status { return Ok{}; });
+  // Each entry begins with a frame of another size, so that some recursion ends at every distance from the guard.
+  std::string text =
+      R"((module (import "env" "one" (func $one (result i64))) (import "env" "three" (func $three (result i64 f64 i64)))
+      (func $f (drop (call $one)) (call $f)) (func $g (call $three) drop drop drop (call $g)))";
+  for (int words = 0; words < 32; ++words) {
+    std::string operands, drops;
+    for (int i = 0; i < words; ++i) {
+      operands += "(call $one) ";
+      drops += " drop";
+    }
+    const std::string number = std::to_string(words);
+    text += "(func (export \"f" + number + "\") " + operands + "(call $f)" + drops + ")\n";
+    text += "(func (export \"g" + number + "\") " + operands + "(call $g)" + drops + ")\n";
+  }
+  Instance instance = must(of_small.instantiate(must(load(text + ")"))));
+  for (int words = 0; words < 32; ++words) {
+    for (const char* const name : {"f", "g"}) {
+      const std::string message = failure(instance.call(name + std::to_string(words)));
+      EXPECT_TRUE(message.starts_with("Trap: m.wat: call stack exhausted")) << message;
+    }
+  }
 }
 
 TEST_F(Traps, CatchAStackThatIsNearlyFullBeforeACall) {
