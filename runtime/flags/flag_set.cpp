@@ -120,14 +120,16 @@ struct FlagSet::Impl {
   [[nodiscard]] Status check_readers(const Document& next) const;
   Result<LoadReport> change(const Definitions& next, const std::set<std::string>& keys, bool& in_force);
 
-  // Gives a key that has no sites yet the state of the value in force.
+  // Gives a key that has no sites yet the state of the value in force. A commit that cannot be made for another reason
+  // than memory (an earlier one is not serialised yet, the process is a fork's child) refuses the publication of the
+  // key's first site too, so it is reported there.
   template <class Key, class State>
   void start(Key& key, State state) {
     if (!state) return;
     PatchBatch batch(engine);
     batch.set(key, state);
-    // Nothing is written, so only a lack of memory can make it fail: reported as every such lack is.
-    if (!batch.commit()) throw std::bad_alloc();
+    const Result<CommitReport> committed = batch.commit();
+    if (!committed && committed.error().code() == ErrorCode::OutOfMemory) throw std::bad_alloc();
   }
 };
 
