@@ -1,5 +1,6 @@
 /* For guests whose C library has no setjmp: WebAssembly without exceptions cannot leave several frames at once.
-   setjmp succeeds once; longjmp ends the guest with a message. Programs that only jump after errors run until the first one. */
+   setjmp succeeds once; longjmp ends the guest with a message. Programs that only jump after errors run until the first
+   one. */
 #ifndef SHUNT_TESTS_SETJMP_H
 #define SHUNT_TESTS_SETJMP_H
 

@@ -5,10 +5,18 @@
 
 #include "setjmp.h"
 
-int chmod(const char* path, mode_t mode) { return (void)path, (void)mode, 0; }
-int fchmod(int fd, mode_t mode) { return (void)fd, (void)mode, 0; }
-int chown(const char* path, uid_t owner, gid_t group) { return (void)path, (void)owner, (void)group, 0; }
-int fchown(int fd, uid_t owner, gid_t group) { return (void)fd, (void)owner, (void)group, 0; }
+int chmod(const char* path, mode_t mode) {
+  return (void)path, (void)mode, 0;
+}
+int fchmod(int fd, mode_t mode) {
+  return (void)fd, (void)mode, 0;
+}
+int chown(const char* path, uid_t owner, gid_t group) {
+  return (void)path, (void)owner, (void)group, 0;
+}
+int fchown(int fd, uid_t owner, gid_t group) {
+  return (void)fd, (void)owner, (void)group, 0;
+}
 
 int system(const char* command) {
   if (command == NULL) return 0; /* there is no command processor */
@@ -16,7 +24,9 @@ int system(const char* command) {
   return -1;
 }
 
-char* tmpnam(char* name) { return (void)name, NULL; }
+char* tmpnam(char* name) {
+  return (void)name, NULL;
+}
 
 FILE* tmpfile(void) {
   errno = ENOSYS;

@@ -9,7 +9,9 @@
 
 enum { entries = 300 };
 
-static int by_name(const struct dirent** a, const struct dirent** b) { return strcmp((*a)->d_name, (*b)->d_name); }
+static int by_name(const struct dirent** a, const struct dirent** b) {
+  return strcmp((*a)->d_name, (*b)->d_name);
+}
 
 static void many_entries(void) {
   char name[64];

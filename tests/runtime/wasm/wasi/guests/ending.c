@@ -4,7 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static void at_exit(void) { puts("at exit"); }
+static void at_exit(void) {
+  puts("at exit");
+}
 
 __attribute__((noinline)) static int recurse(volatile int* depth) {
   volatile int mine = *depth + 1;

@@ -1,6 +1,6 @@
-/* Tries to reach what lies outside of its directory. The host has put links there that lead out, and gives the absolute path of the
-   folder around it as argument. Whatever may change something is tried only with paths that, if they were followed, end in that folder:
-   this guest must do no harm where confinement is broken. */
+/* Tries to reach what lies outside of its directory. The host has put links there that lead out, and gives the absolute
+   path of the folder around it as argument. Whatever may change something is tried only with paths that, if they were
+   followed, end in that folder: this guest must do no harm where confinement is broken. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -8,13 +8,13 @@
 
 #include "expect.h"
 
-#define REFUSED(call)                                                                                       \
-  do {                                                                                                      \
-    errno = 0;                                                                                              \
-    if ((call) != -1 || (errno != ENOTCAPABLE && errno != ENOENT)) {                                        \
+#define REFUSED(call)                                                                                        \
+  do {                                                                                                       \
+    errno = 0;                                                                                               \
+    if ((call) != -1 || (errno != ENOTCAPABLE && errno != ENOENT)) {                                         \
       fprintf(stderr, "NOT REFUSED: line %d: %s (errno %d, %s)\n", __LINE__, #call, errno, strerror(errno)); \
-      ++wrong;                                                                                              \
-    }                                                                                                       \
+      ++wrong;                                                                                               \
+    }                                                                                                        \
   } while (0)
 
 static void look(const char* path) {
@@ -37,8 +37,13 @@ static void change(const char* path) {
 }
 
 int main(int argc, char** argv) {
-  static const char* const outside[] = {"../secret", "inner/../../secret", "to_parent/secret", "to_top_absolute/secret",
-                                        "./../sandbox/../secret", "inner/up/up/secret", "to_secret"};
+  static const char* const outside[] = {"../secret",
+                                        "inner/../../secret",
+                                        "to_parent/secret",
+                                        "to_top_absolute/secret",
+                                        "./../sandbox/../secret",
+                                        "inner/up/up/secret",
+                                        "to_secret"};
   static const char* const machine[] = {"/etc/passwd", "//etc/passwd", "../../../../../../etc/passwd"};
   char absolute[512];
   for (unsigned i = 0; i < sizeof(outside) / sizeof(outside[0]); ++i) change(outside[i]);

@@ -8,23 +8,24 @@
 
 static int wrong;
 
-#define EXPECT(condition)                                                                              \
-  do {                                                                                                 \
-    errno = 0;                                                                                         \
-    if (!(condition)) {                                                                                \
+#define EXPECT(condition)                                                                                   \
+  do {                                                                                                      \
+    errno = 0;                                                                                              \
+    if (!(condition)) {                                                                                     \
       fprintf(stderr, "WRONG: line %d: %s (errno %d, %s)\n", __LINE__, #condition, errno, strerror(errno)); \
-      ++wrong;                                                                                         \
-    }                                                                                                  \
+      ++wrong;                                                                                              \
+    }                                                                                                       \
   } while (0)
 
 /* The call fails with this errno. */
-#define EXPECT_ERRNO(number, call)                                                                             \
-  do {                                                                                                         \
-    errno = 0;                                                                                                 \
-    if ((call) != -1 || errno != (number)) {                                                                   \
-      fprintf(stderr, "WRONG: line %d: %s: errno %d (%s), not %s\n", __LINE__, #call, errno, strerror(errno), #number); \
-      ++wrong;                                                                                                 \
-    }                                                                                                          \
+#define EXPECT_ERRNO(number, call)                                                                            \
+  do {                                                                                                        \
+    errno = 0;                                                                                                \
+    if ((call) != -1 || errno != (number)) {                                                                  \
+      fprintf(stderr, "WRONG: line %d: %s: errno %d (%s), not %s\n", __LINE__, #call, errno, strerror(errno), \
+              #number);                                                                                       \
+      ++wrong;                                                                                                \
+    }                                                                                                         \
   } while (0)
 
 #endif
