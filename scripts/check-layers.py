@@ -46,7 +46,6 @@ RULES = {
     "engine/codegen/asmjit": {"standard", "engine public", "codegen public", "codegen", "asmjit"},
     "engine/codegen/orc": {"standard", "engine public", "codegen public", "codegen", "llvm"},
     "engine/include/shunt": {"standard", "engine public"},
-    "engine/include/shunt/codegen": {"standard", "engine public", "codegen public", "asmjit", "llvm"},
     "runtime/include": {"standard", "engine public", "runtime public"},
     "runtime/flags": {"standard", "system", "engine public", "runtime public", "flags", "json", "fmt"},
     "runtime/wasm": {"standard", "system", "engine public", "codegen public", "runtime public", "flags", "wasm", "asmjit", "wabt",
