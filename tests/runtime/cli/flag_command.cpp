@@ -102,6 +102,22 @@ TEST_F(FlagCommand, WatchFlipsARunningGuest) {
   EXPECT_NE(ended.err.find("3 flag loads, 1 failed; 1 flip, "), std::string::npos) << ended.err;
 }
 
+// Through all states of a number's site: off, on, and stubs for other values.
+TEST_F(FlagCommand, WatchFollowsANumber) {
+  file("m.wat", guests::waiter);
+  file("f.json", guests::number_flag("go", 5));
+  Process guest(folder_, {"run", path("m.wat"), "--flags", path("f.json"), "--watch", "--invoke", "follow"}, "");
+  std::string seen = "5";
+  for (const int value : {7, 1, 2, 0, 7, 5, 0, 1, 9}) {
+    guest.wait_for_output(seen);
+    replace("f.json", guests::number_flag("go", value));
+    seen += std::to_string(value);
+  }
+  const Ended ended = guest.wait();
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "5712075019");
+}
+
 TEST_F(FlagCommand, WatchFlipsEveryThread) {
   file("m.wat", guests::waiter);
   file("f.json", guests::number_flag("go", 0));

@@ -133,6 +133,17 @@ inline constexpr std::string_view waiter = R"((module
     (call $say)
     (loop $again (br_if $again (i32.eqz (local.tee $value (call $go)))))
     (call $proc_exit (local.get $value)))
+  ;; Writes each new value of the flag as one digit, until it is 9.
+  (func (export "follow") (local $value i32) (local $last i32)
+    (i32.store (i32.const 0) (i32.const 32))
+    (i32.store (i32.const 4) (i32.const 1))
+    (loop $again
+      (local.set $value (call $go))
+      (br_if $again (i32.eq (local.get $value) (local.get $last)))
+      (local.set $last (local.get $value))
+      (i32.store8 (i32.const 32) (i32.add (local.get $value) (i32.const 48)))
+      (drop (call $fd_write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))
+      (br_if $again (i32.ne (local.get $value) (i32.const 9)))))
   (func (export "branch")
     (call $say)
     (loop $again (br_if $again (i32.eqz (call $go))))
