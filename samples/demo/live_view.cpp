@@ -31,10 +31,9 @@ const FlagValues& values_now(const Recording& recording) {
 }
 
 std::string describe_flip(const Flip& flip) {
-  return fmt::format(
-      "{}: all threads on the new code {:.2f} ms after the file was replaced ({:.0f} µs patching {} sites)",
-      describe_change(flip.before, flip.after), static_cast<double>(flip.total_ns) / 1e6,
-      static_cast<double>(flip.commit_ns) / 1e3, flip.sites);
+  return fmt::format("{}: all threads on the new code {:.2f} ms after the file was replaced ({:.0f} µs patching {} {})",
+                     describe_change(flip.before, flip.after), static_cast<double>(flip.total_ns) / 1e6,
+                     static_cast<double>(flip.commit_ns) / 1e3, flip.sites, flip.sites == 1 ? "site" : "sites");
 }
 
 // Columns are samples, the newest at the right; a column in which a flip was made is marked in the last line.
