@@ -1,6 +1,6 @@
 // A watched flag file: each way of replacing it is seen, at once; half-written files are waited for; the last good
 // flags stay.
-#include "runtime/flags/file_source.h"
+#include "shunt/runtime/flag_file.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
