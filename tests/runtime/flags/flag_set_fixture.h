@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "engine_with_sites.h"
-#include "runtime/flags/flag_set.h"
+#include "shunt/runtime/flags.h"
 
 namespace shunt::flags {
 
