@@ -102,23 +102,31 @@ TEST_F(Traps, CatchEndlessRecursionThroughTheHost) {
   }
 }
 
-// The place is that of the call which found no room, not that of another call that ended before it.
+// The place is that of the call which found no room, not that of another call that ended before it: `leaf`, which the
+// host makes before it uses most of what is left of its stack.
+[[gnu::noinline]] Status call_with_a_large_frame(Instance instance, const char* name) {
+  volatile char host_frame[100 << 10];
+  host_frame[0] = 1;
+  Result<std::vector<Value>> inner = instance.call(name);
+  if (!inner) return std::move(inner).error();
+  return host_frame[0] == 1 ? Status(Ok{}) : make_error(ErrorCode::Trap, "frame");
+}
+
 TEST_F(Traps, NameTheCallThatFoundNoRoom) {
+  bool leaf_returned = false;
   linker.define_function("env", "nothing", {{}, {}},
                          [](Caller, std::span<const Value>, std::span<Value>) -> Status { return Ok{}; });
   linker.define_function("env", "again", {{}, {}},
-                         [](Caller caller, std::span<const Value>, std::span<Value>) -> Status {
-                           for (const char* const name : {"leaf", "outer"}) {
-                             Result<std::vector<Value>> inner = caller.instance().call(name);
-                             if (!inner) return std::move(inner).error();
-                           }
-                           return Ok{};
+                         [&](Caller caller, std::span<const Value>, std::span<Value>) -> Status {
+                           leaf_returned = caller.instance().call("leaf").has_value();
+                           return call_with_a_large_frame(caller.instance(), "outer");
                          });
   Instance instance =
       instantiate(R"((module (import "env" "nothing" (func $nothing)) (import "env" "again" (func $again))
       (func (export "leaf") (call $nothing)) (func (export "outer") (call $again))))");
   const std::string message = failure(instance.call("outer"));
   EXPECT_TRUE(message.starts_with("Trap: m.wat: call stack exhausted in function outer at byte 0x")) << message;
+  EXPECT_TRUE(leaf_returned);
 }
 
 // A stack that overflows some calls deep inside host functions: the frames that wait below it are whole.
