@@ -3,8 +3,8 @@
 #include <exception>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "runtime/wasm/instance/inline_buffer.h"
 #include "runtime/wasm/instance/store_state.h"
 
 namespace shunt::wasm {
@@ -25,9 +25,9 @@ Status check_results(const HostBinding& binding, std::span<const Value> results)
 
 Status call(const HostBinding& binding, std::uint64_t* slots) {
   const runtime::FunctionType& type = *binding.type;
-  std::vector<Value> values(type.params.size() + type.results.size());
-  const std::span<Value> arguments = std::span(values).first(type.params.size());
-  const std::span<Value> results = std::span(values).subspan(type.params.size());
+  InlineBuffer<Value, 16> values(type.params.size() + type.results.size());
+  const std::span<Value> arguments = values.all().first(type.params.size());
+  const std::span<Value> results = values.all().subspan(type.params.size());
   for (std::size_t i = 0; i < arguments.size(); ++i) {
     arguments[i] = {type.params[i], significant_bits(type.params[i], slots[i])};
   }

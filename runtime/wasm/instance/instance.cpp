@@ -1,8 +1,7 @@
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <utility>
 
+#include "runtime/wasm/instance/inline_buffer.h"
 #include "runtime/wasm/instance/instance_state.h"
 #include "shunt/runtime/instance.h"
 
@@ -45,13 +44,11 @@ Result<std::vector<Value>> Instance::call(std::string_view export_name, std::spa
   Status fits = check_arguments(*state_, export_name, type, arguments);
   if (!fits) return std::move(fits).error();
 
-  std::array<std::uint64_t, 16> few;
-  std::vector<std::uint64_t> many;
-  const std::size_t count = std::max(type.params.size(), type.results.size());
-  if (count > few.size()) many.resize(count);
-  std::uint64_t* const slots = many.empty() ? few.data() : many.data();
-  for (std::size_t i = 0; i < arguments.size(); ++i)
+  wasm::InlineBuffer<std::uint64_t, 16> words(std::max(type.params.size(), type.results.size()));
+  std::uint64_t* const slots = words.all().data();
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
     slots[i] = wasm::significant_bits(type.params[i], arguments[i].bits);
+  }
   Status called = wasm::call_function(*state_, function, slots);
   if (!called) return std::move(called).error();
   std::vector<Value> results;

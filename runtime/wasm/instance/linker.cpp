@@ -81,7 +81,7 @@ Status Linker::define_table(std::string_view module, std::string_view name, Tabl
     return make_error(ErrorCode::InvalidArgument,
                       "a table of " + std::string(to_string(type.element)) + ": tables hold references");
   }
-  Result<std::unique_ptr<wasm::Table>> table = wasm::Table::create(type);
+  Result<std::unique_ptr<wasm::Table>> table = wasm::Table::create(type, impl_->store.table_elements_left);
   if (!table) return std::move(table).error();
   impl_->define(module, name, &impl_->store.own(std::move(*table)));
   return Ok{};

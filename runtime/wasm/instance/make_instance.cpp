@@ -117,7 +117,7 @@ class Maker {
   Status add_tables_and_memory() {
     for (const TableInfo& info : data().tables) {
       if (info.import) continue;
-      Result<std::unique_ptr<Table>> table = Table::create(info.type);
+      Result<std::unique_ptr<Table>> table = Table::create(info.type, store_.table_elements_left);
       if (!table) return in_module(table.error());
       instance_.tables.push_back(&store_.own(std::move(*table)));
     }

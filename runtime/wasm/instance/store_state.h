@@ -65,9 +65,10 @@ struct StoreState {
   runtime::StoreOptions options;
   GuestStack stack;  // the signal handler reads its bounds
   ExecutionState execution{};
-  std::uint32_t depth = 0;          // calls into guest code in progress
-  std::optional<Error> host_error;  // with TrapCode::HostError: what the host function returned
-  std::uintptr_t fault_pc = 0;      // written by the signal handler: the instruction that trapped
+  std::uint32_t depth = 0;            // calls into guest code in progress
+  std::optional<Error> host_error;    // with TrapCode::HostError: what the host function returned
+  std::uint64_t table_elements_left;  // of StoreOptions::max_table_elements
+  std::uintptr_t fault_pc = 0;        // written by the signal handler: the instruction that trapped
 
   SignalSafeList<ModuleState> modules;    // whose code may run on this store's stack
   SignalSafeList<LinearMemory> memories;  // whose reservations guest code may touch

@@ -1,19 +1,16 @@
 #include "runtime/wasm/instance/table.h"
 
-#include <algorithm>
 #include <new>
 #include <string>
 
-#include "runtime/wasm/module/limits.h"
-
 namespace shunt::wasm {
 
-Result<std::unique_ptr<Table>> Table::create(const runtime::TableType& type) {
-  std::unique_ptr<Table> table(new Table(type));
+Result<std::unique_ptr<Table>> Table::create(const runtime::TableType& type, std::uint64_t& elements_left) {
+  std::unique_ptr<Table> table(new Table(type, elements_left));
   if (!table->grow(type.limits.min, 0)) {
-    return make_error(ErrorCode::Uninstantiable, "a table of " + std::to_string(type.limits.min) +
-                                                     " elements: this runtime takes at most " +
-                                                     std::to_string(limits::table_elements));
+    return make_error(ErrorCode::Uninstantiable,
+                      "a table of " + std::to_string(type.limits.min) + " elements: this store has room for " +
+                          std::to_string(elements_left) + " (StoreOptions::max_table_elements)");
   }
   return table;
 }
@@ -25,16 +22,15 @@ runtime::TableType Table::type() const {
 }
 
 std::optional<std::uint64_t> Table::grow(std::uint64_t count, std::uint64_t reference) {
-  const std::uint64_t most = declared_.limits.has_max
-                                 ? std::min<std::uint64_t>(declared_.limits.max, limits::table_elements)
-                                 : limits::table_elements;
   const std::uint64_t before = size();
-  if (before > most || count > most - before) return std::nullopt;
+  if (count > elements_left_) return std::nullopt;
+  if (declared_.limits.has_max && count > declared_.limits.max - before) return std::nullopt;
   try {
     elements_.resize(before + count, reference);
   } catch (const std::bad_alloc&) {
     return std::nullopt;
   }
+  elements_left_ -= count;
   view_ = {elements_.data(), elements_.size()};
   return before;
 }

@@ -16,8 +16,9 @@ namespace shunt::wasm {
 // with growth.
 class Table {
  public:
-  // All null. Errors: Uninstantiable if it begins with more elements than limits.h allows.
-  static Result<std::unique_ptr<Table>> create(const runtime::TableType& type);
+  // All null. Takes its elements, now and when it grows, from `elements_left`, which the tables of a store share.
+  // Errors: Uninstantiable if it begins with more.
+  static Result<std::unique_ptr<Table>> create(const runtime::TableType& type, std::uint64_t& elements_left);
   Table(const Table&) = delete;
   Table& operator=(const Table&) = delete;
 
@@ -34,9 +35,11 @@ class Table {
   std::optional<std::uint64_t> grow(std::uint64_t count, std::uint64_t reference);
 
  private:
-  explicit Table(const runtime::TableType& type) : declared_(type), view_{nullptr, 0} {}
+  Table(const runtime::TableType& type, std::uint64_t& elements_left)
+      : declared_(type), elements_left_(elements_left), view_{nullptr, 0} {}
 
   runtime::TableType declared_;
+  std::uint64_t& elements_left_;
   std::vector<std::uint64_t> elements_;
   TableView view_;
 };

@@ -315,7 +315,7 @@ Result ModuleReader::OnElemSegmentElemType(Index, wabt::Type type) {
 }
 
 Result ModuleReader::OnElemSegmentElemExprCount(Index, Index count) {
-  if (Failed(limit(count, limits::table_elements, "elements in a segment"))) return Result::Error;
+  if (Failed(limit(count, limits::segment_elements, "elements in a segment"))) return Result::Error;
   module_.elements.back().items.reserve(count);
   return Result::Ok;
 }

@@ -24,6 +24,7 @@ namespace shunt::runtime {
 struct StoreOptions {
   std::size_t stack_bytes = std::size_t{1} << 20;           // of guest stack; overflow traps
   std::uint64_t max_memory_bytes = std::uint64_t{4} << 30;  // of each linear memory; growth beyond it fails
+  std::uint64_t max_table_elements = 10'000'000;  // of all tables together, 8 bytes each; growth beyond it fails
 };
 
 // What instances that may call each other share: the guest stack, and the objects that they import from one another.
@@ -58,11 +59,11 @@ class Memory {
   wasm::InstanceState* instance_;
 };
 
-// What a host function sees of its caller.
+// What a host function sees of its caller: of the instance that imported the function.
 class Caller {
  public:
   explicit Caller(wasm::InstanceState* instance) : instance_(instance) {}
-  [[nodiscard]] Memory memory() const { return Memory(instance_); }  // of the calling instance; empty if it has none
+  [[nodiscard]] Memory memory() const { return Memory(instance_); }  // empty if the instance has none
   [[nodiscard]] Instance instance() const;
 
  private:
@@ -74,7 +75,7 @@ class Caller {
 // their message.
 using HostFunction = std::function<Status(Caller, std::span<const Value> arguments, std::span<Value> results)>;
 
-// Names that instances import. Not thread-safe; may be used for many instances of one store.
+// Names that instances import. Not thread-safe; may be used for many instances of one store, and must not outlive it.
 class Linker {
  public:
   explicit Linker(Store& store);

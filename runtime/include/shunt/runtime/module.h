@@ -83,8 +83,9 @@ struct ModuleSite {
 
 class Module {
  public:
-  // Decodes, validates and compiles. Flag imports (module name "flags") become patch sites of `flags`, which must
-  // outlive the module. Errors: BadModule (message: file, byte offset, what), and the engine's. Thread-safe; blocks.
+  // Decodes, validates and compiles. Flag imports (module name "flags") become patch sites of `flags`; it and `engine`
+  // must outlive the module. Errors: BadModule (message: file, byte offset, what), BadFlags (a flag is defined with
+  // another type than the module asks for), and the engine's. Thread-safe; blocks.
   static Result<Module> load(Engine& engine, flags::FlagSet& flags, std::span<const std::uint8_t> bytes,
                              const ModuleOptions& options = {});
 

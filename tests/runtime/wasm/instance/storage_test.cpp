@@ -5,7 +5,6 @@
 #include "runtime/wasm/instance/guest_stack.h"
 #include "runtime/wasm/instance/linear_memory.h"
 #include "runtime/wasm/instance/table.h"
-#include "runtime/wasm/module/limits.h"
 
 namespace shunt::test {
 namespace {
@@ -99,13 +98,17 @@ TEST(LinearMemoryDeathTest, SaysSoWhenAddressSpaceIsShort) {
 }
 #endif
 
-std::unique_ptr<Table> table(Limits limits) {
-  auto made = Table::create({ValueType::FuncRef, limits});
-  EXPECT_TRUE(made) << made.error().message();
-  return made ? std::move(*made) : nullptr;
-}
+class TableTest : public testing::Test {
+ protected:
+  std::unique_ptr<Table> table(Limits limits) {
+    auto made = Table::create({ValueType::FuncRef, limits}, elements_left);
+    EXPECT_TRUE(made) << made.error().message();
+    return made ? std::move(*made) : nullptr;
+  }
+  std::uint64_t elements_left = 100;
+};
 
-TEST(Table, GrowsWithTheGivenReference) {
+TEST_F(TableTest, GrowsWithTheGivenReference) {
   const auto grown = table({.min = 2, .max = 5, .has_max = true});
   EXPECT_EQ(grown->view().elements[1], 0u);
   EXPECT_EQ(grown->grow(3, 0x1234), 2u);
@@ -117,16 +120,20 @@ TEST(Table, GrowsWithTheGivenReference) {
   EXPECT_EQ(grown->size(), 5u);
 }
 
-TEST(Table, KeepsTheLimitOfTheRuntime) {
-  const auto refused = Table::create({ValueType::FuncRef, {.min = wasm::limits::table_elements + 1}});
+TEST_F(TableTest, SharesTheLimitOfItsStore) {
+  const auto refused = Table::create({ValueType::FuncRef, {.min = 101}}, elements_left);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::Uninstantiable);
-  EXPECT_EQ(refused.error().message(), "a table of 10000001 elements: this runtime takes at most 10000000");
-  const auto small = table({.min = 1});
-  EXPECT_EQ(small->grow(wasm::limits::table_elements, 0), std::nullopt);
+  EXPECT_EQ(refused.error().message(),
+            "a table of 101 elements: this store has room for 100 (StoreOptions::max_table_elements)");
+  const auto first = table({.min = 60});
+  const auto second = table({.min = 1});
+  EXPECT_EQ(second->grow(40, 0), std::nullopt);
+  EXPECT_EQ(second->grow(39, 0), 1u);
+  EXPECT_EQ(first->grow(1, 0), std::nullopt);
 }
 
-TEST(Table, ChecksRangesWithoutOverflow) {
+TEST_F(TableTest, ChecksRangesWithoutOverflow) {
   const auto three = table({.min = 3});
   EXPECT_TRUE(three->contains(3, 0));
   EXPECT_FALSE(three->contains(4, 0));
