@@ -12,6 +12,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -eq 3 ] || { sed -n '5p' "${BASH_SOURCE[0]}" >&2; exit 2; }
 shunt=$(realpath "$1")
+[ -x "$shunt" ] || { echo "third_party.sh: no program $1" >&2; exit 2; }
 mkdir -p "$2"
 folder=$(cd "$2" && pwd)
 guest=$3
