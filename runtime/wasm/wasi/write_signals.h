@@ -26,8 +26,10 @@ class BlockedWriteSignals {
   ~BlockedWriteSignals() {
     if (!active_) return;
     const int write_errno = errno;  // the caller has yet to read it
-    const timespec at_once{};
-    while (sigtimedwait(&raised_, nullptr, &at_once) > 0) {
+    if (write_errno == EPIPE || write_errno == EFBIG) {
+      const timespec at_once{};
+      while (sigtimedwait(&raised_, nullptr, &at_once) > 0) {
+      }
     }
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
     errno = write_errno;

@@ -4,12 +4,19 @@
 #include <ostream>
 
 #include "fake_guest.h"
+#include "tests/support/skip.h"
 
 namespace shunt::wasi {
 
 class PathGuest : public FakeGuest, public ::testing::WithParamInterface<Lookup> {
  protected:
   PathGuest() : FakeGuest(GetParam()) {}
+
+  void SetUp() override {
+    if (GetParam() == Lookup::Kernel && available_lookup() != Lookup::Kernel) {
+      SHUNT_SKIP_OR_FAIL("openat2 (Linux 5.6, and a container that permits it)");
+    }
+  }
 
   // A path in guest memory and its length, as every path function takes them.
   struct Path {
