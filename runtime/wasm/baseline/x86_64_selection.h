@@ -39,9 +39,9 @@ class X86Selection {
                        r13 = general_reg(13), r14 = general_reg(14), r15 = general_reg(15);
   static constexpr Reg context = r14, memory_base = r15;
   static constexpr RegisterRoles roles = {
-      .temporaries = {rax, rcx, rdx, float_reg(0), float_reg(1), float_reg(2), float_reg(3)},
+      .temporaries = {rax, rcx, rdx, r11, float_reg(0), float_reg(1), float_reg(2), float_reg(3)},
       .volatiles = {rdi, rsi, r8, r9, float_reg(4), float_reg(5), float_reg(6), float_reg(7)},
-      .saved = {rbx, rbp, r10, r11, r12, r13, float_reg(8), float_reg(9), float_reg(10), float_reg(11), float_reg(12),
+      .saved = {rbx, rbp, r10, r12, r13, float_reg(8), float_reg(9), float_reg(10), float_reg(11), float_reg(12),
                 float_reg(13), float_reg(14), float_reg(15)},
       .general_arguments = {rdi, rsi, r8, r9, rcx, rdx},
       .float_arguments = {float_reg(4), float_reg(5), float_reg(6), float_reg(7), float_reg(0), float_reg(1),
