@@ -26,8 +26,8 @@ class FlagStubs;
 
 // A place that may trap: an instruction's offset in the code, and why. Sorted by code offset. Memory accesses
 // (MemoryOutOfBounds) and reads of a funcref's signature (IndirectCallToNull: an address in the first page) fault;
-// explicit traps are illegal instructions. TrapCode::None marks the return address of a call that leaves the guest:
-// ExecutionState::guest_pc.
+// explicit traps are illegal instructions. TrapCode::None marks the last byte of a call that leaves the guest: it
+// stands before ExecutionState::guest_pc.
 struct TrapSite {
   std::uint32_t code_offset;
   std::uint32_t module_offset;  // byte of the operation in the module

@@ -11,9 +11,10 @@ void X86Selection::call(Label function) {
   a_.call(function);
 }
 
-// A trap may come back from the other side of a call into another context: the return address leads to the operation.
+// A trap may come back from the other side of a call into another context. The site is the call's last byte: at the
+// return address another one may stand.
 void X86Selection::note_return() {
-  traps_.push_back({offset(), module_offset_, TrapCode::None});
+  traps_.push_back({offset() - 1, module_offset_, TrapCode::None});
 }
 
 void X86Selection::call_import(std::uint32_t function, const FrameLayout& frame) {

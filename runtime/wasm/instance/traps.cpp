@@ -142,10 +142,10 @@ std::string_view describe(TrapCode trap) {
 
 namespace {
 
-// The instruction that trapped; or, where the runtime trapped on the guest's behalf, the address that its call returns
-// to. 0 if guest code never called the runtime.
+// The instruction that trapped; or, where the runtime trapped on the guest's behalf, the last byte of the call. Nowhere
+// if guest code never called the runtime.
 std::uintptr_t place_of_trap(const StoreState& store) {
-  return store.fault_pc != 0 ? store.fault_pc : reinterpret_cast<std::uintptr_t>(store.execution.guest_pc);
+  return store.fault_pc != 0 ? store.fault_pc : reinterpret_cast<std::uintptr_t>(store.execution.guest_pc) - 1;
 }
 
 }  // namespace
@@ -158,9 +158,7 @@ Error trap_error(const StoreState& store, TrapCode trap, std::string_view module
     return make_error(ErrorCode::Trap, std::string(module_name) + ": " + std::string(describe(trap)));
   std::string message = module->data->source_name + ": " + std::string(describe(trap));
   const std::uint32_t offset = module->offset_of(pc);
-  const std::uint32_t inside =
-      store.fault_pc != 0 ? offset : offset - 1;  // a call may be a function's last instruction
-  if (const std::optional<std::uint32_t> function = find_function(*module->code, inside)) {
+  if (const std::optional<std::uint32_t> function = find_function(*module->code, offset)) {
     message += " in function " + module->data->display_name(*function);
   }
   if (const TrapSite* const site = find_trap_site(*module->code, offset)) {

@@ -59,9 +59,10 @@ struct ExecutionState {
                      // (nesting)
   void*
       guest_stack;  // guest stack pointer published when guest code leaves for the host; frames above it can be walked
-  const void* guest_pc;  // return address into guest code, published with it: a trap site has the operation's place
-  void* trap_frame;      // host stack pointer that the trap exit restores: the innermost enter thunk's frame
-  std::uint32_t trap;    // TrapCode of the pending trap; set by the host side before it asks for the trap exit
+  const void*
+      guest_pc;        // return address into guest code, published with it; the trap site one byte before it says where
+  void* trap_frame;    // host stack pointer that the trap exit restores: the innermost enter thunk's frame
+  std::uint32_t trap;  // TrapCode of the pending trap; set by the host side before it asks for the trap exit
   std::uint32_t padding;
   StoreState* store;
 };

@@ -1,0 +1,130 @@
+#include "tests/runtime/wasm/baseline/random_module.h"
+
+#include <string>
+
+#include "tests/runtime/wasm/baseline/random_body.h"
+#include "tests/runtime/wasm/module/module_bytes.h"
+
+namespace shunt::test {
+namespace {
+
+using wasm::FunctionType;
+using wasm::ValueType;
+
+constexpr unsigned steps = 2000;
+constexpr std::uint32_t memory_pages = 1;
+
+class Builder {
+ public:
+  Builder(std::mt19937_64& random, const RandomModuleOptions& options) : random_(random), options_(options) {}
+
+  RandomModule make() {
+    choose();
+    Bytes code;
+    code.number(context_.functions);
+    for (std::uint32_t function = 0; function < context_.functions; ++function) {
+      const bool calls = function < context_.functions - context_.table_functions;
+      context_.first_callable = calls ? function + 1 : context_.functions;
+      const FunctionType type = context_.types[function];
+      code.sized(RandomBody(random_, options_, context_, type).make());
+    }
+    RandomModule module;
+    module.functions.assign(context_.types.begin(), context_.types.begin() + context_.functions);
+    module.globals = static_cast<std::uint32_t>(context_.globals.size());
+    Bytes bytes = header();
+    bytes.section(1, types()).section(3, functions()).section(4, table()).section(5, {1, 0, memory_pages});
+    bytes.section(6, globals()).section(7, exports()).section(9, elements()).section(10, code);
+    module.bytes = bytes.get();
+    return module;
+  }
+
+ private:
+  unsigned below(unsigned bound) { return static_cast<unsigned>(random_() % bound); }
+
+  std::vector<ValueType> some_types(unsigned most) {
+    constexpr ValueType all[] = {ValueType::I32, ValueType::I64, ValueType::F32, ValueType::F64};
+    std::vector<ValueType> types(below(most + 1));
+    for (ValueType& type : types) type = all[below(options_.floats ? 4 : 2)];
+    return types;
+  }
+
+  void choose() {
+    context_.functions = options_.functions;
+    context_.table_functions = 1 + below(options_.functions);
+    for (std::uint32_t i = 0; i < context_.functions; ++i) {
+      context_.types.push_back({some_types(options_.max_params), some_types(options_.max_results)});
+    }
+    context_.globals = {ValueType::I32};
+    for (const ValueType type : some_types(4)) context_.globals.push_back(type);
+  }
+
+  Bytes types() const {
+    Bytes content;
+    content.number(context_.types.size());
+    for (const FunctionType& type : context_.types) {
+      content.add({0x60});
+      for (const std::vector<ValueType>* list : {&type.params, &type.results}) {
+        content.number(list->size());
+        for (const ValueType value : *list) content.add({encoding_of(value)});
+      }
+    }
+    return content;
+  }
+  Bytes functions() const {
+    Bytes content;
+    content.number(context_.functions);
+    for (std::uint32_t i = 0; i < context_.functions; ++i) content.number(i);
+    return content;
+  }
+  Bytes table() const { return Bytes{1, 0x70, 0}.number(context_.table_functions + 1); }  // the last is null
+  Bytes elements() const {
+    Bytes content{1, 0, 0x41, 0, 0x0b};
+    content.number(context_.table_functions);
+    for (std::uint32_t i = context_.functions - context_.table_functions; i < context_.functions; ++i)
+      content.number(i);
+    return content;
+  }
+  Bytes globals() const {
+    Bytes content;
+    content.number(context_.globals.size());
+    for (std::size_t i = 0; i < context_.globals.size(); ++i) {
+      content.add({encoding_of(context_.globals[i]), 1});
+      switch (context_.globals[i]) {
+        case ValueType::I32:
+          content.add({0x41}).add(i == 0 ? Bytes().number(steps) : Bytes{7});
+          break;
+        case ValueType::I64:
+          content.add({0x42, 9});
+          break;
+        case ValueType::F32:
+          content.add({0x43, 0, 0, 0x80, 0x3f});
+          break;
+        default:
+          content.add({0x44, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f});
+      }
+      content.add({0x0b});
+    }
+    return content;
+  }
+  Bytes exports() const {
+    Bytes content;
+    content.number(context_.functions + context_.globals.size() + 1);
+    for (std::uint32_t i = 0; i < context_.functions; ++i) content.name("f" + std::to_string(i)).add({0}).number(i);
+    for (std::size_t i = 0; i < context_.globals.size(); ++i) {
+      content.name("g" + std::to_string(i)).add({3}).number(i);
+    }
+    return content.name("memory").add({2, 0});
+  }
+
+  std::mt19937_64& random_;
+  const RandomModuleOptions& options_;
+  RandomContext context_;
+};
+
+}  // namespace
+
+RandomModule make_random_module(std::mt19937_64& random, const RandomModuleOptions& options) {
+  return Builder(random, options).make();
+}
+
+}  // namespace shunt::test

@@ -1,0 +1,33 @@
+// Valid modules made at random, for comparing what they compute on two machines.
+//
+// Every function ends: loops count down, and a global bounds the sum of all steps. What WebAssembly leaves open is
+// avoided: every NaN that an operation may give is replaced by one bit pattern at once.
+#pragma once
+
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "runtime/wasm/module/module_data.h"
+
+namespace shunt::test {
+
+struct RandomModule {
+  std::vector<std::uint8_t> bytes;
+  std::vector<wasm::FunctionType> functions;  // exported as "f0", "f1", …
+  std::uint32_t globals = 0;                  // exported as "g0", "g1", …
+};
+
+struct RandomModuleOptions {
+  unsigned functions = 4;
+  unsigned body_size = 60;  // roughly, in operations
+  unsigned expression_depth = 6;
+  unsigned max_locals = 12;
+  unsigned max_params = 9;
+  unsigned max_results = 3;
+  bool floats = true;
+};
+
+RandomModule make_random_module(std::mt19937_64& random, const RandomModuleOptions& options);
+
+}  // namespace shunt::test

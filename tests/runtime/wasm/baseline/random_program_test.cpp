@@ -1,0 +1,176 @@
+// Random modules compute the same, trap alike and leave the same memory and globals, compiled and interpreted.
+//
+// Environment: SHUNT_RANDOM_SEED (a number; default: of this run's own), SHUNT_RANDOM_SECONDS (default 10 for the
+// test).
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <random>
+
+#include "shunt/runtime/flags.h"
+#include "shunt/runtime/instance.h"
+#include "shunt/runtime/module.h"
+#include "tests/runtime/wasm/baseline/random_module.h"
+#include "tests/runtime/wasm/baseline/reference_machine.h"
+
+namespace shunt::test {
+namespace {
+
+using runtime::Value;
+using wasm::ValueType;
+
+constexpr std::uint32_t steps = 2000;
+constexpr unsigned calls_of_each_function = 3;
+
+std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
+  const char* const text = std::getenv(variable);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
+}
+
+std::uint64_t random_argument(std::mt19937_64& random, ValueType type) {
+  constexpr std::uint64_t interesting[] = {0, 1, 2, 7, 31, 0x7fffffff, 0x80000000, 0xffffffff};
+  std::uint64_t bits = random() % 3 == 0 ? random() : interesting[random() % 8];
+  if (type == ValueType::F64) bits = std::bit_cast<std::uint64_t>(static_cast<double>(static_cast<std::int32_t>(bits)));
+  if (type == ValueType::F32) bits = std::bit_cast<std::uint32_t>(static_cast<float>(static_cast<std::int32_t>(bits)));
+  return type == ValueType::I32 ? bits & 0xffff'ffff : bits;
+}
+
+std::vector<ReferenceMachine::Type> reference_types(std::span<const ValueType> types) {
+  std::vector<ReferenceMachine::Type> out;
+  for (const ValueType type : types) out.push_back(static_cast<ReferenceMachine::Type>(type));  // numbers come first
+  return out;
+}
+
+std::string text(const std::optional<std::vector<std::uint64_t>>& words) {
+  if (!words) return "trap";
+  std::string joined;
+  for (const std::uint64_t word : *words) joined += std::to_string(word) + " ";
+  return joined;
+}
+
+class RandomProgram : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto created = Engine::create();
+    ASSERT_TRUE(created) << created.error().message();
+    engine_ = std::move(*created);
+    flags_ = std::make_unique<flags::FlagSet>(*engine_);
+  }
+
+  // Whether both machines agree on the module of this seed.
+  bool agrees(std::uint64_t seed, const RandomModuleOptions& options) {
+    std::mt19937_64 random(seed);
+    const RandomModule module = make_random_module(random, options);
+    const bool same = compare(module, random);
+    if (!same) keep(module, seed);
+    return same;
+  }
+
+ private:
+  bool compare(const RandomModule& module, std::mt19937_64& random) {
+    std::string message;
+    const std::unique_ptr<ReferenceMachine> reference = ReferenceMachine::create(module.bytes, message);
+    if (!reference) {
+      ADD_FAILURE() << "the generator made an invalid module: " << message;
+      return false;
+    }
+    auto loaded = runtime::Module::load(*engine_, *flags_, module.bytes);
+    auto store = runtime::Store::create();
+    if (!loaded || !store) {
+      ADD_FAILURE() << (loaded ? store.error().message() : loaded.error().message());
+      return false;
+    }
+    runtime::Linker linker(*store);
+    auto instance = linker.instantiate(*loaded);
+    if (!instance) {
+      ADD_FAILURE() << instance.error().message();
+      return false;
+    }
+    for (std::uint32_t function = 0; function < module.functions.size(); ++function) {
+      for (unsigned i = 0; i < calls_of_each_function; ++i) {
+        if (!same_call(module, function, *reference, *instance, random)) return false;
+      }
+    }
+    return true;
+  }
+
+  static bool same_call(const RandomModule& module, std::uint32_t function, ReferenceMachine& reference,
+                        runtime::Instance& instance, std::mt19937_64& random) {
+    const wasm::FunctionType& type = module.functions[function];
+    std::vector<std::uint64_t> words;
+    std::vector<Value> values;
+    for (const ValueType param : type.params) {
+      words.push_back(random_argument(random, param));
+      values.push_back({param, words.back()});
+    }
+    reference.set_global(0, steps);
+    EXPECT_TRUE(instance.set_global("g0", Value::i32(steps)));
+    const auto expected = reference.call(function, reference_types(type.params), reference_types(type.results), words);
+    const auto results = instance.call("f" + std::to_string(function), values);
+    std::optional<std::vector<std::uint64_t>> got;
+    if (results) {
+      got.emplace();
+      for (const Value& value : *results) got->push_back(value.bits);
+    }
+    if (got != expected) {
+      ADD_FAILURE() << "function " << function << " gave " << text(got) << ", expected " << text(expected)
+                    << (results ? "" : ": " + results.error().message());
+      return false;
+    }
+    return same_state(module, reference, instance);
+  }
+
+  static bool same_state(const RandomModule& module, const ReferenceMachine& reference, runtime::Instance& instance) {
+    for (std::uint32_t global = 0; global < module.globals; ++global) {
+      const auto got = instance.global("g" + std::to_string(global));
+      if (!got || got->bits != reference.global(global)) {
+        ADD_FAILURE() << "global " << global << " differs";
+        return false;
+      }
+    }
+    const auto [expected, size] = reference.memory();
+    const std::span<const std::uint8_t> got = instance.memory().bytes();
+    if (got.size() != size || std::memcmp(got.data(), expected, size) != 0) {
+      ADD_FAILURE() << "the memory differs";
+      return false;
+    }
+    return true;
+  }
+
+  static void keep(const RandomModule& module, std::uint64_t seed) {
+    const std::string path = testing::TempDir() + "random_module_" + std::to_string(seed) + ".wasm";
+    std::ofstream(path, std::ios::binary)
+        .write(reinterpret_cast<const char*>(module.bytes.data()), static_cast<std::streamsize>(module.bytes.size()));
+    std::cout << "seed " << seed << ": the module is in " << path << '\n';
+  }
+
+  std::unique_ptr<Engine> engine_;
+  std::unique_ptr<flags::FlagSet> flags_;
+};
+
+RandomModuleOptions options_for(std::uint64_t seed) {
+  RandomModuleOptions options;
+  options.floats = seed % 3 != 0;
+  options.max_locals = seed % 5 == 0 ? 40 : 12;
+  options.expression_depth = seed % 7 == 0 ? 10 : 6;
+  options.body_size = seed % 4 == 0 ? 300 : 80;
+  options.functions = 2 + static_cast<unsigned>(seed % 4);
+  return options;
+}
+
+TEST_F(RandomProgram, AgreesWithTheInterpreter) {
+  std::uint64_t seed = number_from("SHUNT_RANDOM_SEED", std::random_device{}());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(number_from("SHUNT_RANDOM_SECONDS", 10));
+  const std::uint64_t first = seed;
+  for (; std::chrono::steady_clock::now() < end; ++seed) {
+    ASSERT_TRUE(agrees(seed, options_for(seed))) << "SHUNT_RANDOM_SEED=" << seed;
+  }
+  std::cout << "random programs: " << seed - first << " modules from seed " << first << '\n';
+}
+
+}  // namespace
+}  // namespace shunt::test

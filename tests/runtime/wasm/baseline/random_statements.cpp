@@ -1,0 +1,264 @@
+// The statements of a random body: what leaves the operand stack as it was.
+#include <algorithm>
+
+#include "tests/runtime/wasm/baseline/random_body.h"
+
+namespace shunt::test {
+
+using wabt::Opcode;
+using wasm::ValueType;
+
+namespace {
+
+constexpr std::uint32_t most_nested_loops = 3;
+constexpr std::size_t most_nested_blocks = 12;
+
+}  // namespace
+
+// Traps when the module has made too many steps.
+void RandomBody::step() {
+  op(Opcode::GlobalGet, 0);
+  op(Opcode::I32Eqz);
+  op(Opcode::If);
+  code_.add({0x40});
+  op(Opcode::Unreachable);
+  op(Opcode::End);
+  op(Opcode::GlobalGet, 0);
+  constant(ValueType::I32, 1);
+  op(Opcode::I32Sub);
+  op(Opcode::GlobalSet, 0);
+}
+
+void RandomBody::statements(unsigned depth) {
+  const unsigned count = 1 + below(3);
+  for (unsigned i = 0; i < count && fuel_ > 0; ++i) statement(depth);
+}
+
+void RandomBody::statement(unsigned depth) {
+  if (depth == 0) {
+    op(Opcode::Nop);
+    return;
+  }
+  switch (below(12)) {
+    case 0:
+    case 1:
+      store(depth - 1);
+      return;
+    case 2:
+      if (labels_.size() < most_nested_blocks) {
+        block({}, depth - 1);
+        return;
+      }
+      break;
+    case 3:
+      if (labels_.size() < most_nested_blocks && loops_ < most_nested_loops) {
+        loop(depth - 1);
+        return;
+      }
+      break;
+    case 4:
+      branch(depth - 1);
+      return;
+    case 5:
+      if (chance(30)) {
+        branch_table(depth - 1);
+        return;
+      }
+      break;
+    case 6:
+      if (chance(30)) {
+        memory_operation(depth - 1);
+        return;
+      }
+      break;
+    case 7: {
+      const ValueType type = any_type();
+      value(type, depth - 1);
+      op(Opcode::Drop);
+      return;
+    }
+    default:
+      break;
+  }
+  assignment(depth - 1);
+}
+
+void RandomBody::assignment(unsigned depth) {
+  if (context_.globals.size() > 1 && chance(15)) {
+    const std::uint32_t global = 1 + below(static_cast<unsigned>(context_.globals.size() - 1));
+    value(context_.globals[global], depth);
+    op(Opcode::GlobalSet, global);
+    return;
+  }
+  if (assignable_ == 0) {
+    op(Opcode::Nop);
+    return;
+  }
+  const std::uint32_t local = below(assignable_);
+  value(locals_[local], depth);
+  if (chance(70)) {
+    op(Opcode::LocalSet, local);
+    return;
+  }
+  op(Opcode::LocalTee, local);
+  op(Opcode::Drop);
+}
+
+void RandomBody::store(unsigned depth) {
+  const auto opcode = static_cast<Opcode::Enum>(Opcode::I32Store + below(Opcode::I64Store32 - Opcode::I32Store + 1));
+  const wabt::Type::Enum operand = Opcode(opcode).GetParamType2();
+  const ValueType type = operand == wabt::Type::I32   ? ValueType::I32
+                         : operand == wabt::Type::I64 ? ValueType::I64
+                         : operand == wabt::Type::F32 ? ValueType::F32
+                                                      : ValueType::F64;
+  if (!options_.floats && (type == ValueType::F32 || type == ValueType::F64)) return;
+  address(depth);
+  value(type, depth);
+  op(opcode, 0);
+  code_.number(below(64));
+}
+
+// A block or an if, perhaps with a parameter.
+void RandomBody::block(std::span<const ValueType> results, unsigned depth) {
+  const std::vector<ValueType> gives(results.begin(), results.end());
+  std::vector<ValueType> takes;
+  for (unsigned i = 0; i < 2 && chance(25); ++i) takes.push_back(any_type());
+  values(takes, depth);
+  const bool is_if = chance(50);
+  if (is_if) value(ValueType::I32, depth);
+  op(is_if ? Opcode::If : Opcode::Block, block_type(takes, gives));
+  labels_.push_back({gives, false, 0});
+  const auto arm = [&] {
+    if (takes.size() == 1 && gives == takes && chance(30)) {
+      statements(depth);  // the parameter is the result
+      return;
+    }
+    for (std::size_t i = takes.size(); i-- > 0;) op(Opcode::Drop);
+    statements(depth);
+    values(gives, depth);
+  };
+  arm();
+  if (is_if && (gives != takes || chance(60))) {
+    op(Opcode::Else);
+    arm();
+  }
+  labels_.pop_back();
+  op(Opcode::End);
+}
+
+// Runs its body a few times. The loop's parameter, if it has one, changes hands on every turn.
+void RandomBody::loop(unsigned depth) {
+  const auto counter = static_cast<std::uint32_t>(locals_.size()) - 1 - loops_;
+  std::vector<ValueType> takes;
+  for (unsigned i = 0; i < 2 && chance(25); ++i) takes.push_back(any_type());
+  constant(ValueType::I32, 1 + below(5));
+  op(Opcode::LocalSet, counter);
+  values(takes, depth);
+  op(Opcode::Loop, block_type(takes, {}));
+  ++loops_;
+  labels_.push_back({takes, true, counter});
+  step();
+  for (std::size_t i = takes.size(); i-- > 0;) op(Opcode::Drop);
+  statements(depth);
+  branch_operand(labels_.back(), depth);
+  op(Opcode::LocalGet, counter);
+  constant(ValueType::I32, ~std::uint64_t{0});
+  op(Opcode::I32Add);
+  op(Opcode::LocalTee, counter);
+  constant(ValueType::I32, 0);
+  op(Opcode::I32GtS);
+  op(Opcode::BrIf, 0);
+  for (std::size_t i = takes.size(); i-- > 0;) op(Opcode::Drop);
+  labels_.pop_back();
+  --loops_;
+  op(Opcode::End);
+}
+
+void RandomBody::branch_operand(const Label& label, unsigned depth) {
+  const std::vector<ValueType> types = label.types;
+  values(types, depth);
+}
+
+// br_if, or br from inside a block of its own, to any label; to a loop only while it counts down.
+void RandomBody::branch(unsigned depth) {
+  const std::uint32_t target = below(static_cast<unsigned>(labels_.size()));
+  const Label label = labels_[labels_.size() - 1 - target];
+  if (label.is_loop || chance(70)) {
+    branch_operand(label, depth);
+    if (label.is_loop) {
+      op(Opcode::LocalGet, label.counter);
+      constant(ValueType::I32, ~std::uint64_t{0});
+      op(Opcode::I32Add);
+      op(Opcode::LocalTee, label.counter);
+      constant(ValueType::I32, 0);
+      op(Opcode::I32GtS);
+    } else {
+      value(ValueType::I32, depth);
+    }
+    op(Opcode::BrIf, target);
+    for (std::size_t i = 0; i < label.types.size(); ++i) op(Opcode::Drop);
+    return;
+  }
+  value(ValueType::I32, depth);
+  op(Opcode::If);
+  code_.add({0x40});
+  labels_.push_back({{}, false, 0});
+  branch_operand(label, depth);
+  if (target + 2 == labels_.size() && chance(50)) {
+    op(Opcode::Return);
+  } else {
+    op(Opcode::Br, target + 1);
+  }
+  if (chance(30)) {  // code that nobody reaches
+    value(ValueType::I32, depth);
+    op(Opcode::I32Add);
+    op(Opcode::Drop);
+  }
+  labels_.pop_back();
+  op(Opcode::End);
+}
+
+// A br_table over the labels that take what the last one takes; loops are left out.
+void RandomBody::branch_table(unsigned depth) {
+  const std::uint32_t other = below(static_cast<unsigned>(labels_.size()));
+  const Label label = labels_[labels_.size() - 1 - other];
+  if (label.is_loop) return;
+  std::vector<std::uint32_t> targets;
+  const unsigned count = below(8);
+  for (unsigned i = 0; i < count; ++i) {
+    const std::uint32_t target = below(static_cast<unsigned>(labels_.size()));
+    const Label& candidate = labels_[labels_.size() - 1 - target];
+    if (!candidate.is_loop && candidate.types == label.types) targets.push_back(target + 1);
+  }
+  value(ValueType::I32, depth);
+  op(Opcode::If);
+  code_.add({0x40});
+  labels_.push_back({{}, false, 0});
+  branch_operand(label, depth);
+  value(ValueType::I32, depth);
+  if (chance(80)) {
+    constant(ValueType::I32, 7);
+    op(Opcode::I32And);
+  }
+  op(Opcode::BrTable, targets.size());
+  for (const std::uint32_t target : targets) code_.number(target);
+  code_.number(other + 1);
+  labels_.pop_back();
+  op(Opcode::End);
+}
+
+void RandomBody::memory_operation(unsigned depth) {
+  const bool fills = chance(50);
+  address(depth);
+  if (fills) {
+    value(ValueType::I32, depth);
+  } else {
+    address(depth);
+  }
+  constant(ValueType::I32, below(40));
+  op(fills ? Opcode::MemoryFill : Opcode::MemoryCopy);
+  code_.add({0});
+  if (!fills) code_.add({0});
+}
+
+}  // namespace shunt::test
