@@ -208,7 +208,12 @@ Result ModuleReader::OnSelectExpr(Index count, wabt::Type* types) {
 Result ModuleReader::OnCallExpr(Index function) {
   return emit(validator_.OnCall(at_op(), index(function)), function, 0);
 }
+// wabt's validator does not look at what the table holds; a host's word must never be called.
 Result ModuleReader::OnCallIndirectExpr(Index type, Index table) {
+  if (table < module_.tables.size() && module_.tables[table].type.element != ValueType::FuncRef) {
+    return fail(op_offset_,
+                "type mismatch in call_indirect: table " + std::to_string(table) + " does not hold funcref");
+  }
   return emit(validator_.OnCallIndirect(at_op(), index(type), index(table)), type, table);
 }
 

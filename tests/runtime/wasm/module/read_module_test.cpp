@@ -216,6 +216,21 @@ TEST(ReadModule, GivesATypedSelectItsType) {
             "m.wasm: byte 0x001d: invalid arity in select instruction: 0.");
 }
 
+// wabt's validator would let a host's word be called.
+TEST(ReadModule, RefusesIndirectCallsThroughATableOfHostWords) {
+  const Bytes body{0, 0x41, 0, 0x11, 0, 1, 0x0b};  // call_indirect type 0, table 1
+  const auto with_tables = [&body](int second) {
+    return Read(header()
+                    .section(1, {1, 0x60, 0, 0})
+                    .section(3, {1, 0})
+                    .section(4, {2, 0x70, 0, 1, second, 0, 1})
+                    .section(10, Bytes{1}.sized(body)));
+  };
+  EXPECT_TRUE(with_tables(0x70).module);
+  EXPECT_EQ(with_tables(0x6f).message(),
+            "m.wasm: byte 0x0022: type mismatch in call_indirect: table 1 does not hold funcref");
+}
+
 TEST(ReadModule, RefusesAConstantExpressionWithoutEnd) {
   const Read read(header().section(6, {1, 0x7f, 0, 0x41, 5}));
   EXPECT_EQ(read.message(), "m.wasm: byte 0x000f: initializer expression without END opcode");
