@@ -8,6 +8,7 @@ packages=(
   ca-certificates git g++ cmake ninja-build ccache                      # build
   libasmjit-dev wabt libfmt-dev nlohmann-json3-dev libcli11-dev         # libraries of the product
   libgtest-dev libgmock-dev libbenchmark-dev valgrind python3           # tests and benchmarks
+  xz-utils bzip2                                                        # unpacking third-party guests
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
   clang-format-19 clang-tidy-19                                         # checks of the source
 )
