@@ -44,17 +44,17 @@ else
 fi
 
 quick='stress|mutant|guests|conformance'
-if build release 600; then
+if build release 900; then
   tests "unit" release 240 -LE "$quick"
   [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] && tests "conformance" release 120 -L conformance --verbose
   tests "stress, $SHUNT_STRESS_SECONDS s each" release 240 -L stress -j 1 --verbose
 fi
-if build asan 600; then
+if build asan 900; then
   tests "AddressSanitizer" asan 300 -LE 'stress|mutant|guests'
 fi
 
 if $all; then
-  if build tsan 600; then
+  if build tsan 900; then
     tests "ThreadSanitizer" tsan 600 -LE 'mutant|guests|conformance'
   fi
   if built release; then

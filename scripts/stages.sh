@@ -18,15 +18,25 @@ record() {
   esac
 }
 
-log_of() { echo "$results/$(echo "$1" | tr -cs 'A-Za-z0-9' '-').log"; }
+log_of() { echo "$results/$(printf '%s' "$1" | tr -cs 'A-Za-z0-9' '-').log"; }
+
+# `timeout` gives its command a process group of its own, so an interrupted script has to end it.
+end_stage() {
+  [ -s "$results/running" ] && kill "$(cat "$results/running")" 2>/dev/null
+  exit 130
+}
+trap end_stage INT TERM HUP
 
 # stage NAME LIMIT COMMAND...: runs the command for at most LIMIT seconds; its status is the command's.
 stage() {
   local name=$1 limit=$2 begin=$SECONDS status
   shift 2
   printf '\n=== %s (at most %d s)\n' "$name" "$limit"
-  timeout --kill-after=10 "$limit" "$@" 2>&1 | tee "$(log_of "$name")"
-  status=${PIPESTATUS[0]}
+  # In the background, so that a signal to the script is handled at once.
+  ({ timeout --kill-after=10 "$limit" "$@" & echo $! >"$results/running"; wait $!; } 2>&1 | tee "$(log_of "$name")") &
+  wait $!
+  status=$?
+  rm -f "$results/running"
   local took=$((SECONDS - begin)) result=passed
   if [ "$status" -eq 124 ] || [ "$status" -eq 137 ]; then
     result=timeout
