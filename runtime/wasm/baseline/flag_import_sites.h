@@ -26,7 +26,7 @@ struct PendingValueSite {
 class FlagImportSites {
  public:
   FlagImportSites(asmjit::BaseAssembler& assembler, std::span<const FlagImport> imports)
-      : assembler_(assembler), emitter_(assembler), imports_(imports), keys_(imports.size()) {}
+      : emitter_(assembler), imports_(imports), keys_(imports.size()) {}
 
   // Whether calls of the import read a flag at a patch site; strings are read by a call of the runtime.
   [[nodiscard]] bool is_site(std::uint32_t import) const {
@@ -59,7 +59,6 @@ class FlagImportSites {
  private:
   void record(const Place& place);
 
-  asmjit::BaseAssembler& assembler_;
   SiteEmitter emitter_;
   std::span<const FlagImport> imports_;
   std::vector<StaticKey*> keys_;  // by import, once asked for: a variant's takes a lock

@@ -227,12 +227,12 @@ void X86Selection::select(Condition condition, ValueType type, Reg dst, Operand 
 
 // --- branches ---
 
-void X86Selection::bind(Label label) {
+void X86Selection::bind(const Label& label) {
   a_.bind(label);
   flags_of_ = {};
 }
 
-void X86Selection::branch(Condition condition, Label label) {
+void X86Selection::branch(Condition condition, const Label& label) {
   switch (condition) {
     case Condition::FloatEqual: {
       const Label unordered = new_label();
@@ -250,7 +250,7 @@ void X86Selection::branch(Condition condition, Label label) {
   }
 }
 
-void X86Selection::branch_table(Reg index, std::span<const Label> targets, Label other, Reg base) {
+void X86Selection::branch_table(Reg index, std::span<const Label> targets, const Label& other, Reg base) {
   constexpr std::size_t worth_a_table = 4;
   if (targets.size() < worth_a_table) {
     for (std::size_t i = 0; i < targets.size(); ++i) {

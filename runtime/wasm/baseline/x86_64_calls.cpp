@@ -7,7 +7,7 @@ using namespace asmjit;  // NOLINT(google-build-using-namespace): mnemonics and 
 
 // --- calls ---
 
-void X86Selection::call(Label function) {
+void X86Selection::call(const Label& function) {
   a_.call(function);
 }
 

@@ -92,10 +92,10 @@ class X86Selection {
   void at(std::uint32_t module_offset) { module_offset_ = module_offset; }
   [[nodiscard]] std::vector<TrapSite>& traps() { return traps_; }
   asmjit::Label new_label() { return a_.newLabel(); }
-  void bind(asmjit::Label label);
-  void jump(asmjit::Label label) { a_.jmp(label); }
-  void branch(Condition condition, asmjit::Label label);
-  void branch_table(Reg index, std::span<const asmjit::Label> targets, asmjit::Label other, Reg base);
+  void bind(const asmjit::Label& label);
+  void jump(const asmjit::Label& label) { a_.jmp(label); }
+  void branch(Condition condition, const asmjit::Label& label);
+  void branch_table(Reg index, std::span<const asmjit::Label> targets, const asmjit::Label& other, Reg base);
   void trap(TrapCode trap);
 
   void enter_function(const FrameLayout& frame, RegSet saved);
@@ -139,7 +139,7 @@ class X86Selection {
   void resize_float(ValueType to, Reg dst, Operand src);
   void reinterpret(ValueType to, Reg dst, Operand src);
 
-  void call(asmjit::Label function);
+  void call(const asmjit::Label& function);
   void call_import(std::uint32_t function, const FrameLayout& frame);
   Reg function_reference(Operand index, std::uint32_t table, std::uint32_t type, Scratch& scratch);
   void call_reference(Reg reference, const FrameLayout& frame);
