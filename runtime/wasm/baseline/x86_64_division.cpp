@@ -13,7 +13,12 @@ Reg X86Selection::divide(IntBinary op, bool wide, Reg dst, Operand a, Operand b,
   if (b.is_constant() && divide_by_constant(op, wide, dst, a, b.bits, scratch)) return dst;
   scratch.claim(rax);
   scratch.claim(rdx);
-  b = place_operands(type, dst, a, b, scratch);
+  if (b.is_constant() || b.is_memory() || uses(b, rax) || uses(b, rdx)) {
+    const Operand divisor = Operand::in(scratch.general());
+    move(type, divisor.reg, b);
+    b = divisor;
+  }
+  move(type, rax, a);
   const Condition not_zero = test(wide, b, scratch);
   branch(negate(not_zero), trap_label(TrapCode::IntegerDivideByZero));
   if (is_signed_division(op)) {
@@ -40,35 +45,6 @@ Reg X86Selection::divide(IntBinary op, bool wide, Reg dst, Operand a, Operand b,
     emit_division(x86::Inst::kIdDiv, wide, b);
   }
   return is_remainder(op) ? rdx : rax;
-}
-
-// The dividend in rax; returns the divisor as a register or a frame word that is neither rax nor rdx.
-Operand X86Selection::place_operands(ValueType type, Reg dst, Operand a, Operand b, Scratch& scratch) {
-  if (!b.is_constant() && !b.is_memory() && !uses(b, rax) && !uses(b, rdx)) {
-    move(type, rax, a);
-    return b;
-  }
-  // With every pinned register in use, operands and result hold all three temporaries: one of theirs serves.
-  Reg divisor;
-  if (dst != rax && dst != rdx) {
-    divisor = dst;
-  } else if (b.is_memory() && b.reg.valid() && roles.temporaries.contains(b.reg) && b.reg != rax && b.reg != rdx) {
-    divisor = b.reg;  // the address, nobody else's
-  } else {
-    divisor = scratch.general();
-  }
-  if (!uses(a, divisor)) {
-    move(type, divisor, b);
-    move(type, rax, a);
-  } else if (!uses(b, rax)) {
-    move(type, rax, a);
-    move(type, divisor, b);
-  } else {
-    move(type, rdx, b);
-    move(type, rax, a);
-    move(type, divisor, Operand::in(rdx));
-  }
-  return Operand::in(divisor);
 }
 
 void X86Selection::emit_division(InstId inst, bool wide, Operand divisor) {

@@ -215,7 +215,6 @@ class X86Selection {
   void shift_constant(IntBinary op, bool wide, Reg dst, Operand a, unsigned count);
   void shift_by_cl(IntBinary op, bool wide, Reg dst, Operand a, Operand b, Scratch& scratch);
   bool divide_by_constant(IntBinary op, bool wide, Reg dst, Operand a, std::uint64_t bits, Scratch& scratch);
-  Operand place_operands(ValueType type, Reg dst, Operand a, Operand b, Scratch& scratch);
   void emit_division(InstId inst, bool wide, Operand divisor);
   void divide_signed_power(bool remainder, bool wide, Reg dst, Operand a, unsigned log2, Scratch& scratch);
   void result_in_flags(Reg dst, bool wide);
