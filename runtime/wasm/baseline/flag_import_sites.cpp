@@ -18,7 +18,9 @@ void FlagImportSites::branch(const Place& place, const asmjit::Label& on) {
     const FlagImport& import = imports_[place.import];
     key = is_variant(place.import) ? &import.flag->variant(import.variant) : &import.flag->truth();
   }
-  emitter_.branch(*key, on, Flags::Dead);
+  // Live, though no flags are: that asks for the no-op. The toggle's `test` takes an execution port, which costs loops
+  // that run at the core's full width a tenth (benchmarks/flag_kernels.cpp: sum); the no-op is free there.
+  emitter_.branch(*key, on, Flags::Live);
   record(place);
 }
 
