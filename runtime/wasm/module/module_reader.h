@@ -1,9 +1,7 @@
 // wabt's callbacks: each one is validated, then kept as ModuleData or as an operation of the function that is being
 // read.
 //
-// The first failure ends the reading: its callback returns an error, and wabt calls nothing more. wabt's validator
-// asserts on some sequences that its reader lets through (code behind a function's last `end`), so those are refused
-// here before they reach it.
+// The first failure ends the reading: its callback returns an error, and wabt calls nothing more.
 #pragma once
 
 #include <wabt/binary-reader-nop.h>
@@ -16,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/wasm/module/body_validator.h"
 #include "runtime/wasm/module/function_body.h"
 #include "runtime/wasm/module/module_data.h"
 
@@ -158,17 +157,19 @@ class ModuleReader final : public wabt::BinaryReaderNop {
   wabt::Result add_memory(const wabt::Limits& limits, std::optional<ImportedExtern> import);
   wabt::Result begin_code();
 
-  [[nodiscard]] wabt::Location at_op() const { return wabt::Location(op_offset_); }
-  [[nodiscard]] wabt::Var index(wabt::Index value) const { return wabt::Var(value, at_op()); }
-  // The operation that was just decoded, if the validator agreed.
+  // The operation that was just decoded, if its validation succeeded.
   wabt::Result emit(wabt::Result validated, std::uint64_t imm = 0);
   wabt::Result emit(wabt::Result validated, std::uint32_t a, std::uint32_t b);
-  wabt::Result enter_block(wabt::Result validated, wabt::Type signature);
+  wabt::Result check_constant(wabt::Opcode opcode);
+  [[nodiscard]] wabt::Location at_op() const { return wabt::Location(op_offset_); }
+  wabt::Result emit_constant(wabt::Type type, std::uint64_t bits);
+  wabt::Result enter_block(wabt::Result (BodyValidator::*validate)(std::uint32_t), wabt::Type signature);
 
   ModuleData& module_;
   FunctionSink& sink_;
   wabt::Errors errors_;
-  wabt::SharedValidator validator_;
+  wabt::SharedValidator validator_;  // of everything but bodies
+  BodyValidator bodies_;
   std::optional<Error> sink_error_;
   bool failed_ = false;
   std::size_t failure_offset_ = 0;
@@ -185,6 +186,7 @@ class ModuleReader final : public wabt::BinaryReaderNop {
   std::uint32_t next_offset_ = 0;  // where the one after it begins
   wabt::Opcode opcode_ = wabt::Opcode::Nop;
   FunctionBody body_;
+  wabt::Index local_groups_ = 0;
   std::vector<ValueType> locals_;
   std::vector<Op> ops_;
   std::vector<FunctionType> block_types_;  // of the module: none, one result of each type, then its types

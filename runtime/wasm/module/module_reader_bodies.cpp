@@ -11,14 +11,12 @@ using wabt::Index;
 using wabt::Opcode;
 using wabt::Result;
 
-// FunctionBody::block_types: no result, one result of each value type, then the module's types.
-constexpr std::uint32_t first_module_type = 7;
-constexpr ValueType single_results[first_module_type - 1] = {ValueType::I32, ValueType::I64,     ValueType::F32,
-                                                             ValueType::F64, ValueType::FuncRef, ValueType::ExternRef};
+constexpr ValueType single_results[first_module_block_type - 1] = {
+    ValueType::I32, ValueType::I64, ValueType::F32, ValueType::F64, ValueType::FuncRef, ValueType::ExternRef};
 
 // Precondition: wabt accepted `signature` as a block's.
 std::uint32_t block_type_index(wabt::Type signature) {
-  if (signature.IsIndex()) return first_module_type + signature.GetIndex();
+  if (signature.IsIndex()) return first_module_block_type + signature.GetIndex();
   switch (signature) {
     case wabt::Type::I32:
       return 1;
@@ -45,6 +43,7 @@ Result ModuleReader::begin_code() {
   block_types_.resize(1);
   for (const ValueType type : single_results) block_types_.push_back({.params = {}, .results = {type}});
   block_types_.insert(block_types_.end(), module_.types.begin(), module_.types.end());
+  bodies_.begin_code();
   Status status = sink_.begin_code(module_);
   if (status) return Result::Ok;
   sink_error_ = std::move(status).error();
@@ -69,26 +68,29 @@ Result ModuleReader::BeginFunctionBody(Index function, wabt::Offset size) {
   block_sizes_.clear();
   open_block_types_ = 0;
   ended_ = false;
-  return check_here(validator_.BeginFunctionBody(here(), function));
-}
-
-Result ModuleReader::OnLocalDeclCount(Index) {
-  next_offset_ = static_cast<std::uint32_t>(state->offset);
   return Result::Ok;
 }
 
-Result ModuleReader::OnLocalDecl(Index, Index count, wabt::Type type) {
+Result ModuleReader::OnLocalDeclCount(Index count) {
+  next_offset_ = static_cast<std::uint32_t>(state->offset);
+  if (count == 0) bodies_.begin_function(*body_.type, locals_);
+  local_groups_ = count;
+  return Result::Ok;
+}
+
+Result ModuleReader::OnLocalDecl(Index index, Index count, wabt::Type type) {
   next_offset_ = static_cast<std::uint32_t>(state->offset);
   if (Failed(limit(locals_.size() + count, limits::locals, "locals"))) return Result::Error;
   ValueType own{};
   if (Failed(convert(type, own))) return Result::Error;
   locals_.insert(locals_.end(), count, own);
-  return check_here(validator_.OnLocalDecl(here(), count, type));
+  if (index + 1 == local_groups_) bodies_.begin_function(*body_.type, locals_);
+  return Result::Ok;
 }
 
 Result ModuleReader::EndFunctionBody(Index) {
   if (!ended_) return fail_here("function body must end with END opcode");
-  if (Failed(check_here(validator_.EndFunctionBody(at_op())))) return Result::Error;
+  if (Failed(bodies_.checker().EndFunction())) return fail(op_offset_, bodies_.message());
   body_.locals = locals_;
   body_.ops = ops_;
   body_.block_types = block_types_;
@@ -103,13 +105,32 @@ Result ModuleReader::OnOpcode(Opcode opcode) {
   if (ended_) return fail(next_offset_, "operation after the last END opcode");
   op_offset_ = next_offset_;
   opcode_ = opcode;
-  if (validator_.type_stack_size() > limits::operands)
-    return limit(validator_.type_stack_size(), limits::operands, "operands");
-  return Result::Ok;
+  if (in_init_expr_) return check_constant(opcode);
+  const std::size_t operands = bodies_.checker().type_stack_size();
+  return operands <= limits::operands ? Result(Result::Ok) : limit(operands, limits::operands, "operands");
+}
+
+// Undefined and disabled opcodes are refused by the reader, with their bytes.
+Result ModuleReader::check_constant(Opcode opcode) {
+  switch (opcode) {
+    case Opcode::I32Const:
+    case Opcode::I64Const:
+    case Opcode::F32Const:
+    case Opcode::F64Const:
+    case Opcode::GlobalGet:
+    case Opcode::RefFunc:
+    case Opcode::RefNull:
+    case Opcode::End:
+      return Result::Ok;
+    default:
+      if (opcode.IsInvalid() || !opcode.IsEnabled(supported_features())) return Result::Ok;
+      return fail(op_offset_, std::string("invalid initializer: instruction not valid in initializer expression: ") +
+                                  opcode.GetName());
+  }
 }
 
 Result ModuleReader::emit(Result validated, std::uint64_t imm) {
-  if (Failed(validated)) return check(validated, op_offset_);
+  if (Failed(validated)) return in_init_expr_ ? check(validated, op_offset_) : fail(op_offset_, bodies_.message());
   next_offset_ = static_cast<std::uint32_t>(state->offset);
   Op& op = ops_.emplace_back();
   op.opcode = opcode_;
@@ -125,9 +146,17 @@ Result ModuleReader::emit(Result validated, std::uint32_t a, std::uint32_t b) {
   return Result::Ok;
 }
 
-Result ModuleReader::enter_block(Result validated, wabt::Type signature) {
+Result ModuleReader::emit_constant(wabt::Type type, std::uint64_t bits) {
+  return emit(in_init_expr_ ? validator_.OnConst(at_op(), type) : bodies_.checker().OnConst(type), bits);
+}
+
+Result ModuleReader::enter_block(Result (BodyValidator::*validate)(std::uint32_t), wabt::Type signature) {
   const std::uint32_t type = block_type_index(signature);
-  if (Failed(emit(validated, type, 0))) return Result::Error;
+  if (type >= block_types_.size()) {
+    return fail(op_offset_, "function type variable out of range: " + std::to_string(type - first_module_block_type) +
+                                " (max " + std::to_string(module_.types.size()) + ")");
+  }
+  if (Failed(emit((bodies_.*validate)(type), type, 0))) return Result::Error;
   const std::size_t size = block_types_[type].params.size() + block_types_[type].results.size();
   block_sizes_.push_back(static_cast<std::uint32_t>(size));
   open_block_types_ += size;
@@ -136,16 +165,16 @@ Result ModuleReader::enter_block(Result validated, wabt::Type signature) {
 }
 
 Result ModuleReader::OnBlockExpr(wabt::Type signature) {
-  return enter_block(validator_.OnBlock(at_op(), signature), signature);
+  return enter_block(&BodyValidator::block, signature);
 }
 Result ModuleReader::OnLoopExpr(wabt::Type signature) {
-  return enter_block(validator_.OnLoop(at_op(), signature), signature);
+  return enter_block(&BodyValidator::loop, signature);
 }
 Result ModuleReader::OnIfExpr(wabt::Type signature) {
-  return enter_block(validator_.OnIf(at_op(), signature), signature);
+  return enter_block(&BodyValidator::if_, signature);
 }
 Result ModuleReader::OnElseExpr() {
-  return emit(validator_.OnElse(at_op()));
+  return emit(bodies_.checker().OnElse());
 }
 
 // A body's own `end` is validated by EndFunctionBody, a constant expression's by EndInitExpr.
@@ -156,14 +185,14 @@ Result ModuleReader::OnEndExpr() {
   }
   open_block_types_ -= block_sizes_.back();
   block_sizes_.pop_back();
-  return emit(validator_.OnEnd(at_op()));
+  return emit(bodies_.checker().OnEnd());
 }
 
 Result ModuleReader::OnBrExpr(Index depth) {
-  return emit(validator_.OnBr(at_op(), index(depth)), depth, 0);
+  return emit(bodies_.checker().OnBr(depth), depth, 0);
 }
 Result ModuleReader::OnBrIfExpr(Index depth) {
-  return emit(validator_.OnBrIf(at_op(), index(depth)), depth, 0);
+  return emit(bodies_.checker().OnBrIf(depth), depth, 0);
 }
 
 Result ModuleReader::OnBrTableExpr(Index count, Index* depths, Index default_depth) {
@@ -171,156 +200,143 @@ Result ModuleReader::OnBrTableExpr(Index count, Index* depths, Index default_dep
   const auto first = static_cast<std::uint32_t>(br_targets_.size());
   br_targets_.insert(br_targets_.end(), depths, depths + count);
   br_targets_.push_back(default_depth);
-  Result valid = validator_.BeginBrTable(at_op());
-  for (std::size_t i = first; i < br_targets_.size() && !Failed(valid); ++i) {
-    valid = validator_.OnBrTableTarget(at_op(), index(br_targets_[i]));
-  }
-  if (!Failed(valid)) valid = validator_.EndBrTable(at_op());
-  return emit(valid, first, count);
+  return emit(bodies_.br_table(std::span(br_targets_).subspan(first)), first, count);
 }
 
 Result ModuleReader::OnReturnExpr() {
-  return emit(validator_.OnReturn(at_op()));
+  return emit(bodies_.checker().OnReturn());
 }
 Result ModuleReader::OnUnreachableExpr() {
-  return emit(validator_.OnUnreachable(at_op()));
+  return emit(bodies_.checker().OnUnreachable());
 }
 Result ModuleReader::OnNopExpr() {
-  return emit(validator_.OnNop(at_op()));
+  return emit(Result::Ok);
 }
 Result ModuleReader::OnDropExpr() {
-  return emit(validator_.OnDrop(at_op()));
+  return emit(bodies_.checker().OnDrop());
 }
 
-// wabt's validator takes the result of a typed select for one of any type, so the result is put in its place here: a
-// module must not use an i32 as an f64 behind it.
 Result ModuleReader::OnSelectExpr(Index count, wabt::Type* types) {
-  if (opcode_ == Opcode::Select) return emit(validator_.OnSelect(at_op(), 0, nullptr));
+  if (opcode_ == Opcode::Select) return emit(bodies_.checker().OnSelect({}));
   if (count != 1) return fail(op_offset_, "invalid arity in select instruction: " + std::to_string(count) + ".");
   ValueType type{};
   if (Failed(convert(*types, type))) return Result::Error;
-  Result valid = validator_.OnSelect(at_op(), 1, types);
-  if (!Failed(valid)) valid = validator_.OnDrop(at_op());
-  if (!Failed(valid)) valid = validator_.OnConst(at_op(), *types);
-  return emit(valid, static_cast<std::uint32_t>(type), 0);
+  return emit(bodies_.select(type), static_cast<std::uint32_t>(type), 0);
 }
 
 Result ModuleReader::OnCallExpr(Index function) {
-  return emit(validator_.OnCall(at_op(), index(function)), function, 0);
+  return emit(bodies_.call(function), function, 0);
 }
-// wabt's validator does not look at what the table holds; a host's word must never be called.
 Result ModuleReader::OnCallIndirectExpr(Index type, Index table) {
-  if (table < module_.tables.size() && module_.tables[table].type.element != ValueType::FuncRef) {
-    return fail(op_offset_,
-                "type mismatch in call_indirect: table " + std::to_string(table) + " does not hold funcref");
-  }
-  return emit(validator_.OnCallIndirect(at_op(), index(type), index(table)), type, table);
+  return emit(bodies_.call_indirect(type, table), type, table);
 }
 
 Result ModuleReader::OnLocalGetExpr(Index local) {
-  return emit(validator_.OnLocalGet(at_op(), index(local)), local, 0);
+  return emit(bodies_.local_get(local), local, 0);
 }
 Result ModuleReader::OnLocalSetExpr(Index local) {
-  return emit(validator_.OnLocalSet(at_op(), index(local)), local, 0);
+  return emit(bodies_.local_set(local), local, 0);
 }
 Result ModuleReader::OnLocalTeeExpr(Index local) {
-  return emit(validator_.OnLocalTee(at_op(), index(local)), local, 0);
+  return emit(bodies_.local_tee(local), local, 0);
 }
 Result ModuleReader::OnGlobalGetExpr(Index global) {
-  return emit(validator_.OnGlobalGet(at_op(), index(global)), global, 0);
+  return emit(in_init_expr_ ? validator_.OnGlobalGet(at_op(), wabt::Var(global, at_op())) : bodies_.global_get(global),
+              global, 0);
 }
 Result ModuleReader::OnGlobalSetExpr(Index global) {
-  return emit(validator_.OnGlobalSet(at_op(), index(global)), global, 0);
+  return emit(bodies_.global_set(global), global, 0);
 }
 
 Result ModuleReader::OnI32ConstExpr(std::uint32_t value) {
-  return emit(validator_.OnConst(at_op(), wabt::Type::I32), value);
+  return emit_constant(wabt::Type::I32, value);
 }
 Result ModuleReader::OnI64ConstExpr(std::uint64_t value) {
-  return emit(validator_.OnConst(at_op(), wabt::Type::I64), value);
+  return emit_constant(wabt::Type::I64, value);
 }
 Result ModuleReader::OnF32ConstExpr(std::uint32_t bits) {
-  return emit(validator_.OnConst(at_op(), wabt::Type::F32), bits);
+  return emit_constant(wabt::Type::F32, bits);
 }
 Result ModuleReader::OnF64ConstExpr(std::uint64_t bits) {
-  return emit(validator_.OnConst(at_op(), wabt::Type::F64), bits);
+  return emit_constant(wabt::Type::F64, bits);
 }
 
 Result ModuleReader::OnUnaryExpr(Opcode opcode) {
-  return emit(validator_.OnUnary(at_op(), opcode));
+  return emit(bodies_.checker().OnUnary(opcode));
 }
 Result ModuleReader::OnBinaryExpr(Opcode opcode) {
-  return emit(validator_.OnBinary(at_op(), opcode));
+  return emit(bodies_.checker().OnBinary(opcode));
 }
 Result ModuleReader::OnCompareExpr(Opcode opcode) {
-  return emit(validator_.OnCompare(at_op(), opcode));
+  return emit(bodies_.checker().OnCompare(opcode));
 }
 Result ModuleReader::OnConvertExpr(Opcode opcode) {
-  return emit(validator_.OnConvert(at_op(), opcode));
+  return emit(bodies_.checker().OnConvert(opcode));
 }
 
-// The reader refuses alignments of 2^32 and more.
-Result ModuleReader::OnLoadExpr(Opcode opcode, Index memory, wabt::Address align_log2, wabt::Address offset) {
-  return emit(validator_.OnLoad(at_op(), opcode, index(memory), wabt::Address{1} << align_log2), offset);
+Result ModuleReader::OnLoadExpr(Opcode opcode, Index, wabt::Address align_log2, wabt::Address offset) {
+  return emit(bodies_.load(opcode, align_log2), offset);
 }
-Result ModuleReader::OnStoreExpr(Opcode opcode, Index memory, wabt::Address align_log2, wabt::Address offset) {
-  return emit(validator_.OnStore(at_op(), opcode, index(memory), wabt::Address{1} << align_log2), offset);
+Result ModuleReader::OnStoreExpr(Opcode opcode, Index, wabt::Address align_log2, wabt::Address offset) {
+  return emit(bodies_.store(opcode, align_log2), offset);
 }
 
-Result ModuleReader::OnMemorySizeExpr(Index memory) {
-  return emit(validator_.OnMemorySize(at_op(), index(memory)));
+Result ModuleReader::OnMemorySizeExpr(Index) {
+  return emit(bodies_.memory_size());
 }
-Result ModuleReader::OnMemoryGrowExpr(Index memory) {
-  return emit(validator_.OnMemoryGrow(at_op(), index(memory)));
+Result ModuleReader::OnMemoryGrowExpr(Index) {
+  return emit(bodies_.memory_grow());
 }
-Result ModuleReader::OnMemoryFillExpr(Index memory) {
-  return emit(validator_.OnMemoryFill(at_op(), index(memory)));
+Result ModuleReader::OnMemoryFillExpr(Index) {
+  return emit(bodies_.memory_fill());
 }
-Result ModuleReader::OnMemoryCopyExpr(Index source, Index destination) {
-  return emit(validator_.OnMemoryCopy(at_op(), index(source), index(destination)));
+Result ModuleReader::OnMemoryCopyExpr(Index, Index) {
+  return emit(bodies_.memory_copy());
 }
-Result ModuleReader::OnMemoryInitExpr(Index segment, Index memory) {
-  return emit(validator_.OnMemoryInit(at_op(), index(segment), index(memory)), segment, 0);
+Result ModuleReader::OnMemoryInitExpr(Index segment, Index) {
+  return emit(bodies_.memory_init(segment), segment, 0);
 }
 Result ModuleReader::OnDataDropExpr(Index segment) {
-  return emit(validator_.OnDataDrop(at_op(), index(segment)), segment, 0);
+  return emit(bodies_.data_drop(segment), segment, 0);
 }
 
 Result ModuleReader::OnTableGetExpr(Index table) {
-  return emit(validator_.OnTableGet(at_op(), index(table)), table, 0);
+  return emit(bodies_.table_get(table), table, 0);
 }
 Result ModuleReader::OnTableSetExpr(Index table) {
-  return emit(validator_.OnTableSet(at_op(), index(table)), table, 0);
+  return emit(bodies_.table_set(table), table, 0);
 }
 Result ModuleReader::OnTableGrowExpr(Index table) {
-  return emit(validator_.OnTableGrow(at_op(), index(table)), table, 0);
+  return emit(bodies_.table_grow(table), table, 0);
 }
 Result ModuleReader::OnTableSizeExpr(Index table) {
-  return emit(validator_.OnTableSize(at_op(), index(table)), table, 0);
+  return emit(bodies_.table_size(table), table, 0);
 }
 Result ModuleReader::OnTableFillExpr(Index table) {
-  return emit(validator_.OnTableFill(at_op(), index(table)), table, 0);
+  return emit(bodies_.table_fill(table), table, 0);
 }
 Result ModuleReader::OnTableCopyExpr(Index destination, Index source) {
-  return emit(validator_.OnTableCopy(at_op(), index(destination), index(source)), destination, source);
+  return emit(bodies_.table_copy(destination, source), destination, source);
 }
 Result ModuleReader::OnTableInitExpr(Index segment, Index table) {
-  return emit(validator_.OnTableInit(at_op(), index(segment), index(table)), segment, table);
+  return emit(bodies_.table_init(segment, table), segment, table);
 }
 Result ModuleReader::OnElemDropExpr(Index segment) {
-  return emit(validator_.OnElemDrop(at_op(), index(segment)), segment, 0);
+  return emit(bodies_.elem_drop(segment), segment, 0);
 }
 
 Result ModuleReader::OnRefFuncExpr(Index function) {
-  return emit(validator_.OnRefFunc(at_op(), index(function)), function, 0);
+  return emit(in_init_expr_ ? validator_.OnRefFunc(at_op(), wabt::Var(function, at_op())) : bodies_.ref_func(function),
+              function, 0);
 }
 Result ModuleReader::OnRefIsNullExpr() {
-  return emit(validator_.OnRefIsNull(at_op()));
+  return emit(bodies_.checker().OnRefIsNullExpr());
 }
 Result ModuleReader::OnRefNullExpr(wabt::Type type) {
   ValueType own{};
   if (Failed(convert(type, own))) return Result::Error;
-  return emit(validator_.OnRefNull(at_op(), type), static_cast<std::uint32_t>(own), 0);
+  const Result valid = in_init_expr_ ? validator_.OnRefNull(at_op(), type) : bodies_.checker().OnRefNullExpr(type);
+  return emit(valid, static_cast<std::uint32_t>(own), 0);
 }
 
 }  // namespace shunt::wasm

@@ -32,10 +32,6 @@ constexpr std::pair<ValueType, wabt::Type::Enum> value_types[] = {
     {ValueType::F32, wabt::Type::F32},         {ValueType::F64, wabt::Type::F64},
     {ValueType::FuncRef, wabt::Type::FuncRef}, {ValueType::ExternRef, wabt::Type::ExternRef}};
 
-wabt::Type to_wabt(ValueType type) {
-  return value_types[static_cast<std::size_t>(type)].second;
-}
-
 }  // namespace
 
 wabt::Features supported_features() {
@@ -62,7 +58,10 @@ wabt::Features supported_features() {
 }
 
 ModuleReader::ModuleReader(ModuleData& module, FunctionSink& sink)
-    : module_(module), sink_(sink), validator_(&errors_, wabt::ValidateOptions(supported_features())) {}
+    : module_(module),
+      sink_(sink),
+      validator_(&errors_, wabt::ValidateOptions(supported_features())),
+      bodies_(module, supported_features()) {}
 
 Error ModuleReader::failure() const {
   if (sink_error_) return *sink_error_;
@@ -335,6 +334,7 @@ Result ModuleReader::OnElemSegmentElemExpr_RefFunc(Index, Index function) {
 Result ModuleReader::OnDataCount(Index count) {
   if (Failed(limit(count, limits::data_segments, "data segments"))) return Result::Error;
   validator_.OnDataCount(count);
+  bodies_.set_data_count(count);
   return Result::Ok;
 }
 

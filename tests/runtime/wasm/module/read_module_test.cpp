@@ -198,7 +198,7 @@ TEST(ReadModule, ReturnsTheErrorOfItsSink) {
   EXPECT_TRUE(early.bodies.empty());
 }
 
-// wabt's validator asserts on this.
+// wabt's type checker asserts on this.
 TEST(ReadModule, RefusesCodeBehindTheLastEnd) {
   for (const Bytes& body :
        {Bytes{0, 0x0b, 0x0b}, Bytes{0, 0x0b, 0x01, 0x0b}, Bytes{0, 0x0b, 0x0f, 0x0b}, Bytes{0, 0x0b, 0x0c, 0, 0x0b}}) {
@@ -206,7 +206,7 @@ TEST(ReadModule, RefusesCodeBehindTheLastEnd) {
   }
 }
 
-// wabt's validator would take the result for a value of any type.
+// wabt's type checker would take the result for a value of any type.
 TEST(ReadModule, GivesATypedSelectItsType) {
   const Bytes select_then_f64_abs{0, 0x41, 1, 0x41, 2, 0x41, 0, 0x1c, 1, 0x7f, 0x99, 0x1a, 0x0b};
   EXPECT_EQ(Read(one_function(select_then_f64_abs)).message(),
@@ -228,7 +228,7 @@ TEST(ReadModule, RefusesIndirectCallsThroughATableOfHostWords) {
   };
   EXPECT_TRUE(with_tables(0x70).module);
   EXPECT_EQ(with_tables(0x6f).message(),
-            "m.wasm: byte 0x0022: type mismatch in call_indirect: table 1 does not hold funcref");
+            "m.wasm: byte 0x0022: type mismatch at call_indirect. got externref, expected funcref");
 }
 
 TEST(ReadModule, RefusesAConstantExpressionWithoutEnd) {
