@@ -1,0 +1,77 @@
+#include "benchmarks/flip/program.h"
+
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "benchmarks/support/measure.h"
+
+namespace shunt::bench {
+namespace {
+
+void write_return(InstructionSet instruction_set, std::uint8_t* at) {
+  constexpr std::array<std::uint8_t, 4> x86_64 = {0xC3, 0xCC, 0xCC, 0xCC};  // ret
+  constexpr std::array<std::uint8_t, 4> arm64 = {0xC0, 0x03, 0x5F, 0xD6};   // ret
+  const auto& bytes = instruction_set == InstructionSet::X86_64 ? x86_64 : arm64;
+  std::memcpy(at, bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+void write_function(InstructionSet instruction_set, SiteForm form, std::uint8_t* at) {
+  const SiteBytes idle = idle_site(instruction_set, form, 0);
+  std::memcpy(at, idle.bytes.data(), idle.length);
+  write_return(instruction_set, at + idle.length);
+  write_return(instruction_set, at + first_return);
+  write_return(instruction_set, at + second_return);
+}
+
+PublishedSites::PublishedSites(Engine& engine, SiteForm form, std::span<const Group> groups) {
+  for (const Group& group : groups) count_ += group.sites;
+  memory_ = must(engine.allocate(std::size_t{count_} * stride));
+  std::vector<std::uint32_t> targets(count_);
+  std::vector<NewSite> all;
+  all.reserve(count_);
+  for (const Group& group : groups) {
+    for (std::uint32_t left = group.sites; left != 0; --left) {
+      const auto number = static_cast<std::uint32_t>(all.size());
+      const std::uint32_t at = number * stride;
+      write_function(engine.instruction_set(), form, memory_.rw + at);
+      targets[number] = at + first_return;
+      all.push_back({group.key, form, at, {&targets[number], 1}});
+    }
+  }
+  code_ = must(engine.publish(memory_, all));
+}
+
+void PublishedSites::blind_store() const noexcept {
+  std::uint64_t word;
+  std::memcpy(&word, memory_.rw, sizeof word);  // all sites of one key look alike
+  for (std::uint32_t i = 0; i < count_; ++i) {
+    auto* const at = reinterpret_cast<std::uint64_t*>(memory_.rw + std::size_t{i} * stride);
+    std::atomic_ref(*at).store(word, std::memory_order_relaxed);  // the floor: no order asked for
+  }
+}
+
+Program::Program(SiteForm form, std::uint32_t count) : engine(must(Engine::create())) {
+  const PublishedSites::Group group{&key, count};
+  sites = std::make_unique<PublishedSites>(*engine, form, std::span(&group, 1));
+  batch = std::make_unique<PatchBatch>(*engine);
+}
+
+Program& Program::of(SiteForm form, std::uint32_t count) {
+  static std::map<std::pair<SiteForm, std::uint32_t>, std::unique_ptr<Program>> kept;
+  std::unique_ptr<Program>& program = kept[{form, count}];
+  if (program == nullptr) program = std::make_unique<Program>(form, count);
+  return *program;
+}
+
+CommitReport Program::flip() {
+  batch->set(key, !key.enabled());
+  return must(batch->commit());
+}
+
+}  // namespace shunt::bench

@@ -1,0 +1,58 @@
+// The code that the flip benchmarks flip: functions of one site each, one in 64 bytes, in address order.
+//
+//   offset 0    site      falls through to the return behind it, or branches to the first return below
+//   offset 16   return
+//   offset 32   return
+//
+// Bias: a flip touches the same lines again and again, so up to the size of the caches they are warm.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "shunt/engine.h"
+
+namespace shunt::bench {
+
+inline constexpr std::uint32_t stride = 64, first_return = 16, second_return = 32;
+
+// The bytes of one such function, idle, as they are at a multiple of `stride`.
+void write_function(InstructionSet instruction_set, SiteForm form, std::uint8_t* at);
+
+// Code of an engine with some sites of each given key.
+class PublishedSites {
+ public:
+  struct Group {
+    KeyBase* key;
+    std::uint32_t sites;
+  };
+  PublishedSites(Engine& engine, SiteForm form, std::span<const Group> groups);
+
+  void call(std::uint32_t function) const { code_.entry<void()>(std::size_t{function} * stride)(); }
+  [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
+  [[nodiscard]] const Engine::Allocation& memory() const noexcept { return memory_; }
+
+  // The floor of every flip: one 8-byte store a site in address order, through the RW alias, of what stands there.
+  void blind_store() const noexcept;
+
+ private:
+  std::uint32_t count_ = 0;
+  Engine::Allocation memory_;
+  Code code_;
+};
+
+// An engine, one key, and its sites. At most one is kept for each form and count, until the process ends.
+struct Program {
+  Program(SiteForm form, std::uint32_t sites);
+  static Program& of(SiteForm form, std::uint32_t sites);
+
+  CommitReport flip();  // commits the other state
+
+  std::unique_ptr<Engine> engine;
+  StaticKey key{"benchmark"};
+  std::unique_ptr<PublishedSites> sites;
+  std::unique_ptr<PatchBatch> batch;
+};
+
+}  // namespace shunt::bench
