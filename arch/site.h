@@ -53,10 +53,15 @@ struct CacheTraits {
   friend constexpr bool operator==(const CacheTraits&, const CacheTraits&) = default;
 };
 
-// Code that was written: offsets into the memory that holds it.
+// Code that was written: a piece of one of the regions that hold code, which the user of arch/ numbers.
 struct CodeRange {
-  std::uint32_t begin = 0;
+  std::uint32_t begin = 0;  // offset in the region
   std::uint32_t length = 0;
+  std::uint32_t region = 0;
+
+  [[nodiscard]] friend constexpr bool operator<(const CodeRange& a, const CodeRange& b) noexcept {
+    return a.region != b.region ? a.region < b.region : a.begin < b.begin;
+  }
 };
 
 enum class Operation : std::uint8_t { Unknown, Nop, Jump, Call, Test, Trap };

@@ -27,8 +27,11 @@ Engine::Impl::Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<d
                    std::unique_ptr<detail::CoreSerialiser> new_serialiser)
     : engine(owner),
       memory(std::move(mapping), trap_fill(new_patcher->instruction_set())),
+      code_region{{memory.rx(), memory.rw()}, memory.size(), 0},
       patcher(std::move(new_patcher)),
-      serialiser(std::move(new_serialiser)) {
+      serialiser(std::move(new_serialiser)),
+      regions{&code_region},
+      table(code_region) {
   detail::hold_at_fork(*this);
 }
 
@@ -62,7 +65,7 @@ Status Engine::Impl::bind(KeyBase& key) {
   }
   if (key.sites_ == nullptr) {
     // No batch of this engine has touched the key yet, so its state is the initial one, or what an earlier engine left.
-    key.sites_ = table.add_key(key, key.states(), key.state());
+    key.sites_ = table.add_key(key, key.state());
   }
   return Ok{};
 }
@@ -169,8 +172,8 @@ std::vector<SiteInfo> Engine::sites(const Code& code) const {
   const std::lock_guard hold(impl_->commit_lock);
   for (const auto& sites : impl_->table.keys_of_code(begin)) {
     if (sites->key == nullptr) continue;
-    sites->records.for_each_slot_in(begin, begin + static_cast<std::uint32_t>(code.size_), [&](std::size_t slot) {
-      const SiteView site = sites->records.at(slot);
+    sites->code().for_each_slot_in(begin, begin + static_cast<std::uint32_t>(code.size_), [&](std::size_t slot) {
+      const SiteView site = sites->code().at(slot);
       SiteInfo info{impl_->memory.rx() + site.offset,
                     impl_->patcher->site_length(site.form, site.offset),
                     site.form,

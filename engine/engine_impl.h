@@ -1,8 +1,9 @@
 // The inside of an Engine, shared by the files that implement it.
 //
-// Locks: `commit_lock` protects the site table, the bytes of all registered sites, KeyBase::sites_ of this engine's
-// keys and `unserialised`. It is held during a batch's core serialisation, so that batches are complete in the order in
-// which they wrote. With it held, CodeMemory's lock (a leaf) may be taken; nothing else, and no callback is made.
+// Locks: `commit_lock` protects the site table, the regions, the bytes of all registered sites, KeyBase::sites_ of this
+// engine's keys and `unserialised`. It is held during a batch's core serialisation, so that batches are complete in the
+// order in which they wrote. With it held, CodeMemory's lock (a leaf) may be taken; nothing else, and no callback is
+// made.
 #pragma once
 
 #include <atomic>
@@ -43,7 +44,8 @@ struct CommitPlan {
   };
   struct Retarget {
     KeySites* sites;
-    std::size_t slot;
+    SiteGroup* group;
+    std::size_t slot;  // in the group's records
     unsigned state;
     std::uint32_t target;
   };
@@ -63,11 +65,14 @@ struct Engine::Impl final : detail::LockedAtFork {
        std::unique_ptr<detail::CoreSerialiser> new_serialiser);
   ~Impl();
 
-  // commit.cpp
+  // patch/commit.cpp
   Result<CommitReport> commit(std::span<const detail::QueuedState> states,
                               std::span<const detail::QueuedTarget> targets);
   [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
-  // The rest of commit.cpp wants commit_lock held.
+  Status serialise();  // commit_lock held
+  void complete_keys() noexcept;
+
+  // patch/plan.cpp; commit_lock held
   Status make_plan(std::span<const detail::QueuedState> states, std::span<const detail::QueuedTarget> targets,
                    CommitReport& report);
   Status plan_retarget(const detail::QueuedTarget& queued);
@@ -75,10 +80,8 @@ struct Engine::Impl final : detail::LockedAtFork {
   Status check_plan();
   std::size_t write_plan() noexcept;
   void maintain_plan();
-  Status serialise();
-  void complete_keys() noexcept;
 
-  // publish.cpp
+  // patch/publish.cpp
   Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise);
   Status place(const Allocation& allocation, std::span<const NewSite> sites, std::vector<detail::PlacedSite>& placed,
                std::vector<std::uint32_t>& targets) const;
@@ -91,22 +94,20 @@ struct Engine::Impl final : detail::LockedAtFork {
   Status bind(KeyBase& key);  // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
   void end_key(KeyBase& key) noexcept;
   void end_code(const std::uint8_t* rx, std::size_t size) noexcept;
-  [[nodiscard]] detail::CodeViews views() const noexcept { return {memory.rx(), memory.rw()}; }
+  [[nodiscard]] const detail::CodeViews& views() const noexcept { return code_region.views; }
   [[nodiscard]] std::uint32_t offset_of(const void* rx_address) const noexcept {
-    return static_cast<std::uint32_t>(static_cast<const std::uint8_t*>(rx_address) - memory.rx());
+    return code_region.offset_of(rx_address);
   }
-  [[nodiscard]] bool contains(const void* rx_address) const noexcept {
-    const auto address = reinterpret_cast<std::uintptr_t>(rx_address);
-    const auto base = reinterpret_cast<std::uintptr_t>(memory.rx());
-    return address >= base && address - base < memory.size();
-  }
+  [[nodiscard]] bool contains(const void* rx_address) const noexcept { return code_region.contains(rx_address); }
 
   Engine& engine;
   detail::CodeMemory memory;
+  const detail::Region code_region;  // published code: the engine's code memory
   const std::unique_ptr<detail::Patcher> patcher;
   const std::unique_ptr<detail::CoreSerialiser> serialiser;
 
   std::mutex commit_lock;
+  std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
   detail::CommitPlan plan;
   bool unserialised = false;  // something was written, and the core serialisation failed

@@ -28,18 +28,20 @@ namespace shunt::arch::arm64 {
   return true;
 }
 
-// Calls visit(line) once for each line of `line_size` bytes that the ranges touch. Precondition: ranges sorted by
-// `begin`.
+// Calls visit(region, line) once for each line of `line_size` bytes that the ranges touch. Precondition: ranges sorted.
 template <class Visit>
 constexpr void for_each_line(std::span<const CodeRange> ranges, std::uint32_t line_size, Visit&& visit) {
-  std::uint64_t next = 0;  // lines below are done
+  std::uint64_t next = 0;    // lines below are done
+  std::uint32_t region = 0;  // of which `next` speaks
   for (const CodeRange& range : ranges) {
     if (range.length == 0) continue;
+    if (range.region != region) next = 0;
+    region = range.region;
     const std::uint64_t mask = ~(std::uint64_t{line_size} - 1);
     const std::uint64_t first = range.begin & mask;
     const std::uint64_t last = (std::uint64_t{range.begin} + range.length - 1) & mask;
     for (std::uint64_t line = first < next ? next : first; line <= last; line += line_size) {
-      visit(static_cast<std::uint32_t>(line));
+      visit(region, static_cast<std::uint32_t>(line));
       next = line + line_size;
     }
   }
@@ -51,17 +53,19 @@ constexpr void for_each_line(std::span<const CodeRange> ranges, std::uint32_t li
 //   4. invalidate each line, by the address it is fetched at  unless CTR_EL0.DIC
 //   5. DSB ISH: the invalidations are complete                unless CTR_EL0.DIC
 //   6. ISB: this core fetches anew                            always
-// `operations` provides clean_data_line(offset), data_barrier(), invalidate_instruction_line(offset),
-// instruction_barrier(). Precondition: ranges sorted by `begin`.
+// `operations` provides clean_data_line(region, offset), data_barrier(), invalidate_instruction_line(region, offset),
+// instruction_barrier(). Precondition: ranges sorted.
 template <class Operations>
 constexpr void maintain(const CacheTraits& traits, std::span<const CodeRange> ranges, Operations&& operations) {
   if (traits.clean_data) {
-    for_each_line(ranges, traits.data_line, [&](std::uint32_t line) { operations.clean_data_line(line); });
+    for_each_line(ranges, traits.data_line,
+                  [&](std::uint32_t region, std::uint32_t line) { operations.clean_data_line(region, line); });
   }
   operations.data_barrier();
   if (traits.invalidate_instruction) {
-    for_each_line(ranges, traits.instruction_line,
-                  [&](std::uint32_t line) { operations.invalidate_instruction_line(line); });
+    for_each_line(ranges, traits.instruction_line, [&](std::uint32_t region, std::uint32_t line) {
+      operations.invalidate_instruction_line(region, line);
+    });
     operations.data_barrier();
   }
   operations.instruction_barrier();

@@ -10,18 +10,13 @@
 #include <vector>
 
 #include "arch/site.h"
+#include "engine/memory/region.h"
 #include "engine/sites/site_records.h"
 #include "engine/sites/site_table.h"
 #include "shunt/engine.h"
 #include "shunt/error.h"
 
 namespace shunt::detail {
-
-// The two mappings of the engine's code memory. Both begin at a multiple of the page size.
-struct CodeViews {
-  const std::uint8_t* rx = nullptr;
-  std::uint8_t* rw = nullptr;
-};
 
 // A site of code that is about to be published; offsets in code memory.
 struct PlacedSite {
@@ -50,22 +45,21 @@ class Patcher {
   // Whether a branch of the site reaches `target`.
   virtual Status check_target(const CodeViews& code, const SiteView& site, std::uint32_t target) = 0;
 
-  // Expected bytes: whether all sites of a key (one site) hold what they must in `state`. Writes nothing.
-  virtual Status check(const CodeViews& code, const KeySites& sites, unsigned state) = 0;
-  virtual Status check(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) = 0;
+  // Expected bytes: whether all sites of a group (one site of it) hold what they must in `state`. Writes nothing.
+  virtual Status check(const SiteGroup& group, unsigned state) = 0;
+  virtual Status check(const SiteGroup& group, const SiteView& site, unsigned state) = 0;
 
-  // Rewrites all sites of a key (one site) to `state` through the RW alias; adds what was written to `written` if
-  // collects_ranges(). Precondition: checked. Returns the number of sites.
-  virtual std::size_t write(const CodeViews& code, const KeySites& sites, unsigned state,
-                            std::vector<arch::CodeRange>& written) = 0;
-  virtual void write(const CodeViews& code, const SiteView& site, unsigned state,
+  // Rewrites all sites of a group (one site of it) to `state` through the RW alias; adds what was written to `written`
+  // if collects_ranges(). Precondition: checked. Returns the number of sites.
+  virtual std::size_t write(const SiteGroup& group, unsigned state, std::vector<arch::CodeRange>& written) = 0;
+  virtual void write(const Region& region, const SiteView& site, unsigned state,
                      std::vector<arch::CodeRange>& written) = 0;
 
   // Whether maintain() has to know what was written.
   [[nodiscard]] virtual bool collects_ranges() const noexcept = 0;
 
-  // Makes written code fetchable. Precondition: ranges sorted by begin.
-  virtual void maintain(const CodeViews& code, std::span<const arch::CodeRange> written) = 0;
+  // Makes written code fetchable. Precondition: ranges sorted. A range's region is an index of `regions`.
+  virtual void maintain(std::span<const Region* const> regions, std::span<const arch::CodeRange> written) = 0;
 
   // The instruction of the site in `state`, disassembled; and the one that is there now.
   [[nodiscard]] virtual std::string instruction(const CodeViews& code, const SiteView& site, unsigned state) const = 0;

@@ -118,37 +118,39 @@ class Protocol final : public Patcher {
     return out_of_reach_error(Isa::name, site.offset, target);
   }
 
-  Status check(const CodeViews& code, const KeySites& sites, unsigned state) override {
+  Status check(const SiteGroup& group, unsigned state) override {
+    const CodeViews& code = group.region->views;
     bool all_hold = true;
     SiteView wrong{};
-    sites.records.for_each(
+    group.records.for_each(
         [&](const SiteView& site) {
           all_hold = holds(code, site, state);
           if (!all_hold) wrong = site;
           return all_hold;
         },
         [&](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 0); });
-    return all_hold ? Status(Ok{}) : mismatch(code, sites, wrong, state);
+    return all_hold ? Status(Ok{}) : mismatch(group, wrong, state);
   }
 
-  Status check(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) override {
-    return holds(code, site, state) ? Status(Ok{}) : mismatch(code, sites, site, state);
+  Status check(const SiteGroup& group, const SiteView& site, unsigned state) override {
+    return holds(group.region->views, site, state) ? Status(Ok{}) : mismatch(group, site, state);
   }
 
-  std::size_t write(const CodeViews& code, const KeySites& sites, unsigned state,
-                    std::vector<arch::CodeRange>& written) override {
-    std::size_t left = sites.records.size();
-    sites.records.for_each(
+  std::size_t write(const SiteGroup& group, unsigned state, std::vector<arch::CodeRange>& written) override {
+    const CodeViews& code = group.region->views;
+    std::size_t left = group.records.size();
+    group.records.for_each(
         [&](const SiteView& site) {
-          if (--left != 0 || !mutated(Mutant::SkipSite)) write(code, site, state, written);
+          if (--left != 0 || !mutated(Mutant::SkipSite)) write(*group.region, site, state, written);
           return true;
         },
         [&](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 1); });
-    return sites.records.size();
+    return group.records.size();
   }
 
-  void write(const CodeViews& code, const SiteView& site, unsigned state,
+  void write(const Region& region, const SiteView& site, unsigned state,
              std::vector<arch::CodeRange>& written) override {
+    const CodeViews& code = region.views;
     std::uint8_t* const at = code.rw + site.offset;
     const arch::SiteStore store = Isa::rewrite(at, arch_form(site.form), site.offset, direction(site, state));
     if (mutated(Mutant::StoreInHalves) && store.size > 1) {
@@ -159,15 +161,17 @@ class Protocol final : public Patcher {
     } else {
       writer_.store(at + store.offset, store.size, store.old_value, store.new_value);
     }
-    if (collects_ranges()) written.push_back({site.offset, Isa::site_length(arch_form(site.form), site.offset)});
+    if (collects_ranges()) {
+      written.push_back({site.offset, Isa::site_length(arch_form(site.form), site.offset), region.number});
+    }
   }
 
   [[nodiscard]] bool collects_ranges() const noexcept override {
     return Isa::needs_maintenance(writer_.cache_traits());
   }
 
-  void maintain(const CodeViews& code, std::span<const arch::CodeRange> written) override {
-    if (!written.empty()) Isa::maintain(writer_.cache_traits(), written, Operations{code, writer_});
+  void maintain(std::span<const Region* const> regions, std::span<const arch::CodeRange> written) override {
+    if (!written.empty()) Isa::maintain(writer_.cache_traits(), written, Operations{regions, writer_});
   }
 
   [[nodiscard]] std::string instruction(const CodeViews&, const SiteView& site, unsigned state) const override {
@@ -183,16 +187,17 @@ class Protocol final : public Patcher {
   [[nodiscard]] Writer& writer() noexcept { return writer_; }
 
  private:
-  // The operations of Isa::maintain() on this engine's two mappings: data is cleaned by the address that it was written
+  // The operations of Isa::maintain() on a region's two mappings: data is cleaned by the address that it was written
   // at, instructions are invalidated by the address that they are fetched at.
   struct Operations {
-    const CodeViews& code;
+    std::span<const Region* const> regions;
     Writer& writer;
-    void clean_data_line(std::uint32_t offset) {
-      if (!mutated(Mutant::SkipDataClean)) writer.clean_data_line(code.rw + offset);
+    void clean_data_line(std::uint32_t region, std::uint32_t offset) {
+      if (!mutated(Mutant::SkipDataClean)) writer.clean_data_line(regions[region]->views.rw + offset);
     }
-    void invalidate_instruction_line(std::uint32_t offset) {
+    void invalidate_instruction_line(std::uint32_t region, std::uint32_t offset) {
       if (mutated(Mutant::SkipInvalidation)) return;
+      const CodeViews& code = regions[region]->views;
       writer.invalidate_instruction_line(mutated(Mutant::InvalidateByAlias) ? code.rw + offset : code.rx + offset);
     }
     void data_barrier() {
@@ -213,9 +218,10 @@ class Protocol final : public Patcher {
     return Isa::holds(code.rw + site.offset, arch_form(site.form), site.offset, direction(site, state));
   }
 
-  static Status mismatch(const CodeViews& code, const KeySites& sites, const SiteView& site, unsigned state) {
+  static Status mismatch(const SiteGroup& group, const SiteView& site, unsigned state) {
+    const CodeViews& code = group.region->views;
     const arch::SiteBytes expected = Isa::encode(arch_form(site.form), site.offset, direction(site, state));
-    return expected_bytes_error(sites, code.rx + site.offset, {code.rw + site.offset, expected.length},
+    return expected_bytes_error(*group.key, code.rx + site.offset, {code.rw + site.offset, expected.length},
                                 {expected.bytes.data(), expected.length});
   }
 

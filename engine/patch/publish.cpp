@@ -107,8 +107,9 @@ Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::OutOfMemory, "no heap memory to register the sites of new code");
   }
-  const arch::CodeRange range{begin, size};
-  patcher->maintain(views(), {&range, 1});
+  const arch::CodeRange range{begin, size, code_region.number};
+  const detail::Region* const region = &code_region;
+  patcher->maintain({&region, 1}, {&range, 1});
   // Outside the commit lock: nobody else can reach the code yet, and others' commits need not wait.
   if (synchronise && !mutated(detail::Mutant::SkipSerialisation)) {
     if (Status status = serialiser->serialise(); !status) return status.error();

@@ -4,8 +4,8 @@
 
 namespace shunt::detail {
 
-KeySites* SiteTable::add_key(KeyBase& key, unsigned states, unsigned initial) {
-  auto sites = std::make_shared<KeySites>(key, states, initial);
+KeySites* SiteTable::add_key(KeyBase& key, unsigned initial) {
+  auto sites = std::make_shared<KeySites>(key, code_region_, initial);
   sites->position = keys_.size();
   keys_.push_back(std::move(sites));
   return keys_.back().get();
@@ -13,7 +13,7 @@ KeySites* SiteTable::add_key(KeyBase& key, unsigned states, unsigned initial) {
 
 void SiteTable::remove_key(KeySites& sites) noexcept {
   sites.key = nullptr;
-  sites.records = SiteRecords(2);  // the entry may live on in lists of code; its records need not
+  sites.groups.clear();  // the entry may live on in lists of code; its records need not
   const std::size_t position = sites.position;
   std::swap(keys_[position], keys_.back());
   keys_[position]->position = position;
@@ -32,8 +32,8 @@ void SiteTable::add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset
     entry.keys.push_back(keys_[sites.position]);
     sites.last_code = entry.id;
   }
-  sites.records.reserve(1);
-  sites.records.append(offset, form, targets);
+  sites.code().reserve(1);
+  sites.code().append(offset, form, targets);
   store_count(sites);
 }
 
@@ -42,14 +42,14 @@ void SiteTable::remove_code(std::uint32_t begin, std::uint32_t end) noexcept {
   if (entry == code_.end()) return;
   for (const std::shared_ptr<KeySites>& sites : entry->second.keys) {
     if (sites->key == nullptr) continue;
-    sites->records.remove(begin, end);
+    sites->code().remove(begin, end);
     store_count(*sites);
   }
   code_.erase(entry);
 }
 
 void SiteTable::store_count(const KeySites& sites) noexcept {
-  sites.key->site_count_.store(static_cast<std::uint32_t>(sites.records.size()),
+  sites.key->site_count_.store(static_cast<std::uint32_t>(sites.size()),
                                std::memory_order_relaxed);  // static_key.h
 }
 

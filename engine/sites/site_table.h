@@ -12,18 +12,40 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/memory/region.h"
 #include "engine/sites/site_records.h"
 #include "shunt/static_key.h"
 
 namespace shunt::detail {
 
+struct KeySites;
+
+// The sites that a key has in one region.
+struct SiteGroup {
+  const KeySites* key;
+  const Region* region;
+  SiteRecords records;
+};
+
 // The engine's side of a key.
 struct KeySites {
-  explicit KeySites(KeyBase& owner, unsigned states, unsigned initial)
-      : key(&owner), records(states), written(initial) {}
+  KeySites(KeyBase& owner, const Region& code, unsigned initial) : key(&owner), written(initial) {
+    groups.push_back({this, &code, SiteRecords(owner.states())});
+  }
+  KeySites(const KeySites&) = delete;
+  KeySites& operator=(const KeySites&) = delete;
 
-  KeyBase* key;  // null once the key has ended
-  SiteRecords records;
+  // The sites in published code.
+  [[nodiscard]] SiteRecords& code() noexcept { return groups.front().records; }
+  [[nodiscard]] const SiteRecords& code() const noexcept { return groups.front().records; }
+  [[nodiscard]] std::size_t size() const noexcept {
+    std::size_t count = 0;
+    for (const SiteGroup& group : groups) count += group.records.size();
+    return count;
+  }
+
+  KeyBase* key;                   // null once the key has ended
+  std::vector<SiteGroup> groups;  // the first is that of the engine's code memory
   unsigned written;               // the state that the sites' bytes hold
   std::size_t position = 0;       // in SiteTable::keys()
   std::uint64_t last_code = 0;    // the code whose list this was last put on
@@ -34,8 +56,10 @@ struct KeySites {
 // Not thread-safe: the engine's commit lock protects it.
 class SiteTable {
  public:
+  explicit SiteTable(const Region& code) : code_region_(code) {}
+
   // The new entry of a key that has none. May throw std::bad_alloc; nothing has changed then.
-  KeySites* add_key(KeyBase& key, unsigned states, unsigned initial);
+  KeySites* add_key(KeyBase& key, unsigned initial);
 
   // The key ends: its sites stay as they are written and are forgotten.
   void remove_key(KeySites& sites) noexcept;
@@ -64,6 +88,7 @@ class SiteTable {
  private:
   static void store_count(const KeySites& sites) noexcept;
 
+  const Region& code_region_;
   std::vector<std::shared_ptr<KeySites>> keys_;
   std::unordered_map<std::uint32_t, CodeEntry> code_;
   std::uint64_t codes_added_ = 0;

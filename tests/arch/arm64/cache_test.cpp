@@ -33,10 +33,15 @@ TEST(Arm64Cache, CtrOfRealCpus) {
 
 struct Recorder {
   std::vector<std::string> steps;
-  void clean_data_line(std::uint32_t at) { steps.push_back("clean " + std::to_string(at)); }
-  void invalidate_instruction_line(std::uint32_t at) { steps.push_back("invalidate " + std::to_string(at)); }
+  void clean_data_line(std::uint32_t region, std::uint32_t at) { add("clean ", region, at); }
+  void invalidate_instruction_line(std::uint32_t region, std::uint32_t at) { add("invalidate ", region, at); }
   void data_barrier() { steps.emplace_back("dsb"); }
   void instruction_barrier() { steps.emplace_back("isb"); }
+
+ private:
+  void add(const char* what, std::uint32_t region, std::uint32_t at) {
+    steps.push_back(what + (region == 0 ? "" : std::to_string(region) + ":") + std::to_string(at));
+  }
 };
 
 std::vector<std::string> steps(const CacheTraits& traits, const std::vector<CodeRange>& ranges) {
@@ -77,6 +82,13 @@ TEST(Arm64Cache, ARangeVisitsEveryLineThatItTouches) {
   EXPECT_EQ(steps(traits, {{64, 64}}), (Steps{"clean 64", "dsb", "isb"}));
   EXPECT_EQ(steps(traits, {{10, 0}}), (Steps{"dsb", "isb"}));
   EXPECT_EQ(steps(traits, {{0xFFFF'FFF0, 16}}), (Steps{"clean 4294967232", "dsb", "isb"}));
+}
+
+TEST(Arm64Cache, SeveralRegionsShareTheBarriers) {
+  const CacheTraits traits{64, 64, true, true};
+  EXPECT_EQ(steps(traits, {{64, 4, 0}, {0, 4, 1}, {4, 4, 1}, {0, 4, 2}}),
+            (Steps{"clean 64", "clean 1:0", "clean 2:0", "dsb", "invalidate 64", "invalidate 1:0", "invalidate 2:0",
+                   "dsb", "isb"}));
 }
 
 TEST(X86Cache, NeedsNoMaintenance) {
