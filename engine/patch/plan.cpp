@@ -34,7 +34,10 @@ void make_postponed_stores() {
 
 Status Engine::Impl::make_plan(std::span<const QueuedState> states, std::span<const QueuedTarget> targets,
                                CommitReport& report) {
-  if (mutated(detail::Mutant::EarlyReturn)) make_postponed_stores();
+  if (mutated(detail::Mutant::EarlyReturn)) {
+    if (plan.number == 0) postponed_stores().clear();  // of an engine that has ended
+    make_postponed_stores();
+  }
   plan.queued.clear();
   plan.changes.clear();
   plan.retargets.clear();
