@@ -1,10 +1,10 @@
 // The vocabulary that every instruction set describes its patch sites in.
 //
 // A patch site is one instruction that is rewritten while other threads may execute it. In each state it either falls
-// through or branches to a target. An instruction set says how that looks in bytes (encode.h), what bytes mean
-// (decode.h), which rewrites are legal while others execute the site and by which single store (transition.h), and what
-// makes written bytes fetchable (cache.h). All of it is pure: no heap, no locks, no calls of the operating system, no
-// globals.
+// through or branches to a target (a Call: calls it). An instruction set says how that looks in bytes (encode.h), what
+// bytes mean (decode.h), which rewrites are legal while others execute the site and by which single store
+// (transition.h), and what makes written bytes fetchable (cache.h). All of it is pure: no heap, no locks, no calls of
+// the operating system, no globals.
 #pragma once
 
 #include <array>
@@ -18,6 +18,8 @@ namespace shunt::arch {
 enum class SiteForm : std::uint8_t {
   Toggle,       // one byte tells the two states apart; the target is part of the instruction in both
   AlignedWord,  // the instruction's changing bytes lie in one aligned word, written by one store
+  Redirect,     // a branch in every state, to one target or to another; placed like an AlignedWord
+  Call,         // a no-op, or a call of a target; placed like an AlignedWord
 };
 
 // Where a site sends execution in one state. A Toggle's target is meaningful also when it falls through.

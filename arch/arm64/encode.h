@@ -2,9 +2,10 @@
 //
 //   form          falls through     branches
 //   AlignedWord   D503201F  nop     000101 imm26  b
+//   Redirect      never             000101 imm26  b
+//   Call          D503201F  nop     100101 imm26  bl
 //
-// BL and BRK are encoded for static calls and for traps; Toggle does not exist on arm64 (a word is stored whole, so
-// nothing is won).
+// BRK is encoded for traps; Toggle does not exist on arm64 (a word is stored whole, so nothing is won).
 #pragma once
 
 #include <cstdint>
@@ -48,23 +49,28 @@ inline constexpr std::int64_t branch_range = std::int64_t{1} << 27;  // +-128 Mi
 }
 
 [[nodiscard]] constexpr bool reaches(SiteForm form, std::uint64_t address, std::uint64_t target) noexcept {
-  return form == SiteForm::AlignedWord && branch_field(address, target).has_value();
+  return form != SiteForm::Toggle && branch_field(address, target).has_value();
 }
 
 [[nodiscard]] constexpr unsigned site_length(SiteForm, std::uint64_t) noexcept {
   return site_bytes;
 }
 
-// A site's word. Precondition: reaches(target) if it branches.
-[[nodiscard]] constexpr std::uint32_t site_word(std::uint64_t address, Direction direction) noexcept {
-  if (!direction.branches) return nop_word;
-  return b_opcode | (static_cast<std::uint32_t>((direction.target - address) >> 2) & ~branch_opcode_mask);
+// The opcode of the branch that a site makes.
+[[nodiscard]] constexpr std::uint32_t branch_opcode(SiteForm form) noexcept {
+  return form == SiteForm::Call ? bl_opcode : b_opcode;
+}
+
+// A site's word. A Redirect branches, whatever the direction says. Precondition: reaches(target) if it branches.
+[[nodiscard]] constexpr std::uint32_t site_word(SiteForm form, std::uint64_t address, Direction direction) noexcept {
+  if (!direction.branches && form != SiteForm::Redirect) return nop_word;
+  return branch_opcode(form) | (static_cast<std::uint32_t>((direction.target - address) >> 2) & ~branch_opcode_mask);
 }
 
 // All bytes of a site in one state. Precondition as above.
-[[nodiscard]] constexpr SiteBytes encode(SiteForm, std::uint64_t address, Direction direction) noexcept {
+[[nodiscard]] constexpr SiteBytes encode(SiteForm form, std::uint64_t address, Direction direction) noexcept {
   SiteBytes out;
-  const std::uint32_t word = site_word(address, direction);
+  const std::uint32_t word = site_word(form, address, direction);
   for (; out.length < site_bytes; ++out.length)
     out.bytes[out.length] = static_cast<std::uint8_t>(word >> (8 * out.length));
   return out;

@@ -34,15 +34,15 @@ namespace shunt::arch::arm64 {
 }
 
 [[nodiscard]] constexpr bool supports(SiteForm form) noexcept {
-  return form == SiteForm::AlignedWord;
+  return form != SiteForm::Toggle;
 }
 [[nodiscard]] constexpr bool placeable(SiteForm, std::uint64_t address) noexcept {
   return (address & 3) == 0;
 }
 
-// NOP <-> B and B <-> B are the only rewrites that sites make.
-[[nodiscard]] constexpr bool legal(SiteForm form, Direction, Direction) noexcept {
-  return supports(form);
+// NOP <-> B, B <-> B, NOP <-> BL and BL <-> BL are the only rewrites that sites make.
+[[nodiscard]] constexpr bool legal(SiteForm form, Direction from, Direction to) noexcept {
+  return supports(form) && (form != SiteForm::Redirect || (from.branches && to.branches));
 }
 
 namespace detail {
@@ -54,19 +54,21 @@ namespace detail {
 }  // namespace detail
 
 // Whether the bytes at `at` are those of the site at `address` in the given direction.
-[[nodiscard]] inline bool holds(const std::uint8_t* at, SiteForm, std::uint64_t address, Direction direction) noexcept {
-  return detail::load32(at) == site_word(address, direction);
+[[nodiscard]] inline bool holds(const std::uint8_t* at, SiteForm form, std::uint64_t address,
+                                Direction direction) noexcept {
+  return detail::load32(at) == site_word(form, address, direction);
 }
 
-// Whether a site stands at `at`, whatever its direction and target.
-[[nodiscard]] inline bool is_site(const std::uint8_t* at, SiteForm, std::uint64_t) noexcept {
+// Whether a site of this form stands at `at`, whatever its direction and target.
+[[nodiscard]] inline bool is_site(const std::uint8_t* at, SiteForm form, std::uint64_t) noexcept {
   const std::uint32_t word = detail::load32(at);
-  return word == nop_word || (word & branch_opcode_mask) == b_opcode;
+  return (word == nop_word && form != SiteForm::Redirect) || (word & branch_opcode_mask) == branch_opcode(form);
 }
 
 // The store that brings the site to `to`; `at` holds its present bytes. Precondition: `to` is in reach.
-[[nodiscard]] inline SiteStore rewrite(const std::uint8_t* at, SiteForm, std::uint64_t address, Direction to) noexcept {
-  return {0, 4, detail::load32(at), site_word(address, to)};
+[[nodiscard]] inline SiteStore rewrite(const std::uint8_t* at, SiteForm form, std::uint64_t address,
+                                       Direction to) noexcept {
+  return {0, 4, detail::load32(at), site_word(form, address, to)};
 }
 
 }  // namespace shunt::arch::arm64

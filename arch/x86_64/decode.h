@@ -24,9 +24,11 @@ namespace shunt::arch::x86_64 {
 
   const auto operand = static_cast<std::uint32_t>(bits >> 8);
   switch (static_cast<std::uint8_t>(bits)) {
-    case opcode_jmp_rel32: {
+    case opcode_jmp_rel32:
+    case opcode_call_rel32: {
       const auto distance = static_cast<std::uint64_t>(static_cast<std::int64_t>(static_cast<std::int32_t>(operand)));
-      return {Operation::Jump, length, address + length + distance, 0};
+      const bool call = static_cast<std::uint8_t>(bits) == opcode_call_rel32;
+      return {call ? Operation::Call : Operation::Jump, length, address + length + distance, 0};
     }
     case opcode_test_eax_imm32:
       if (at != 0) return {};
@@ -36,7 +38,8 @@ namespace shunt::arch::x86_64 {
   }
 }
 
-// "nop", "jmp +0x1234" (distance from the instruction's first byte), "test eax, 0x1234", "int3", "(unknown)".
+// "nop", "jmp +0x1234" and "call -0x10" (distance from the instruction's first byte), "test eax, 0x1234", "int3",
+// "(unknown)".
 [[nodiscard]] constexpr Text text(const Decoded& instruction, std::uint64_t address) noexcept {
   Text out;
   switch (instruction.operation) {
@@ -44,7 +47,8 @@ namespace shunt::arch::x86_64 {
       out.append("nop");
       break;
     case Operation::Jump:
-      out.append("jmp ");
+    case Operation::Call:
+      out.append(instruction.operation == Operation::Jump ? "jmp " : "call ");
       out.append_distance(address, instruction.target);
       break;
     case Operation::Test:

@@ -4,17 +4,19 @@
 //   Toggle        A9 d0 d1 d2 d3  test eax, imm32    E9 d0 d1 d2 d3  jmp rel32      one byte differs
 //   AlignedWord   0F 1F 44 00 00  nop                E9 d0 d1 d2 d3  jmp rel32      five bytes of one aligned 8-byte
 //   word differ
+//   Redirect      never                              E9 d0 d1 d2 d3  jmp rel32      as an AlignedWord
+//   Call          0F 1F 44 00 00  nop                E8 d0 d1 d2 d3  call rel32     as an AlignedWord
 //
-// An AlignedWord whose five bytes would cross an 8-byte boundary carries 1 to 4 redundant prefixes 2E in front, so that
-// the five begin on the boundary. It stays one instruction in both states, whatever its address: over all addresses it
-// costs 10/8 = 1.25 bytes on average.
+// An AlignedWord, Redirect or Call whose five bytes would cross an 8-byte boundary carries 1 to 4 redundant prefixes 2E
+// in front, so that the five begin on the boundary. It stays one instruction in both states, whatever its address: over
+// all addresses it costs 10/8 = 1.25 bytes on average.
 //
 // Why 2E (CS override): in 64-bit mode the CS, DS, ES and SS override prefixes have no effect and are null prefixes,
 // also for the rules on multiple prefixes (AMD64 APM vol. 3, 1.2.4 "Segment-Override Prefixes"; Intel SDM vol.
 // 1, 3.4.2.1 "Segment Registers in 64-Bit Mode"). As a branch hint, 2E and 3E act on Jcc alone (SDM vol. 2A, 2.1.1,
-// which otherwise reserves overrides on branches); `cs jmp rel32` is what compilers emit for
-// -mindirect-branch-cs-prefix. 3E would mean NOTRACK on indirect branches, 66 truncates the displacement on AMD, and
-// F2/F3 have meanings of their own (BND, REP).
+// which otherwise reserves overrides on branches); `cs jmp rel32` and `cs call rel32` are what
+// compilers emit for -mindirect-branch-cs-prefix. 3E would mean NOTRACK on indirect branches, 66 truncates the
+// displacement on AMD, and F2/F3 have meanings of their own (BND, REP).
 #pragma once
 
 #include <cstdint>
@@ -26,6 +28,7 @@
 namespace shunt::arch::x86_64 {
 
 inline constexpr std::uint8_t opcode_jmp_rel32 = 0xE9;
+inline constexpr std::uint8_t opcode_call_rel32 = 0xE8;
 inline constexpr std::uint8_t opcode_test_eax_imm32 = 0xA9;
 inline constexpr std::uint8_t opcode_int3 = 0xCC;
 inline constexpr std::uint8_t null_prefix = 0x2E;
@@ -34,7 +37,8 @@ inline constexpr std::uint64_t nop5_bits = 0x00'00'44'1F'0F;  // 0F 1F 44 00 00,
 inline constexpr unsigned core_length = 5;  // the instruction without prefixes
 inline constexpr unsigned max_site_length = core_length + 4;
 
-// Prefixes that an AlignedWord at `address` carries: as many as bring its five bytes into one aligned 8-byte word.
+// Prefixes that a site at `address` carries: as many as bring its five bytes into one aligned 8-byte word. A Toggle
+// needs none.
 [[nodiscard]] constexpr unsigned prefix_length(SiteForm form, std::uint64_t address) noexcept {
   const unsigned in_word = address & 7;
   return form == SiteForm::Toggle || in_word <= 8 - core_length ? 0 : 8 - in_word;
@@ -44,7 +48,8 @@ inline constexpr unsigned max_site_length = core_length + 4;
   return prefix_length(form, address) + core_length;
 }
 
-// rel32 of a JMP whose five bytes begin at `core`: target - (core + 5), range [-2^31, 2^31). Empty if out of range.
+// rel32 of a JMP or CALL whose five bytes begin at `core`: target - (core + 5), range [-2^31, 2^31). Empty if out of
+// range.
 [[nodiscard]] constexpr std::optional<std::uint32_t> displacement(std::uint64_t core, std::uint64_t target) noexcept {
   const auto distance = static_cast<std::int64_t>(target - (core + core_length));
   if (distance < INT32_MIN || distance > INT32_MAX) return std::nullopt;
@@ -55,11 +60,17 @@ inline constexpr unsigned max_site_length = core_length + 4;
   return displacement(address + prefix_length(form, address), target).has_value();
 }
 
-// The five bytes of a site, little-endian in the low 40 bits. Precondition: reaches(target), unless the form does not
-// encode it.
+// The opcode of the branch that a site makes.
+[[nodiscard]] constexpr std::uint8_t branch_opcode(SiteForm form) noexcept {
+  return form == SiteForm::Call ? opcode_call_rel32 : opcode_jmp_rel32;
+}
+
+// The five bytes of a site, little-endian in the low 40 bits. A Redirect branches, whatever the direction says.
+// Precondition: reaches(target), unless the form does not encode it.
 [[nodiscard]] constexpr std::uint64_t core_bits(SiteForm form, std::uint64_t core, Direction direction) noexcept {
-  if (form == SiteForm::AlignedWord && !direction.branches) return nop5_bits;
-  const std::uint64_t opcode = direction.branches ? opcode_jmp_rel32 : opcode_test_eax_imm32;
+  const bool branches = direction.branches || form == SiteForm::Redirect;
+  if (form != SiteForm::Toggle && !branches) return nop5_bits;
+  const std::uint64_t opcode = branches ? branch_opcode(form) : opcode_test_eax_imm32;
   return opcode | static_cast<std::uint64_t>(static_cast<std::uint32_t>(direction.target - (core + core_length))) << 8;
 }
 

@@ -6,6 +6,9 @@
 // docs/patching-protocol.md says what we rely on. So:
 //   Toggle        test <-> jmp with the same displacement: one byte.
 //   AlignedWord   nop <-> jmp, jmp <-> jmp: one 8-byte store of the word that holds all five bytes.
+//   Redirect      jmp <-> jmp: the same store.
+//   Call          nop <-> call, call <-> call: the same store. A thread in the function that was called returns behind
+//                 the site, whatever stands there by then: the site is equally long in every state.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +30,8 @@ namespace shunt::arch::x86_64 {
 
 // Whether the site may go from one direction to the other while others execute it.
 [[nodiscard]] constexpr bool legal(SiteForm form, Direction from, Direction to) noexcept {
-  return form == SiteForm::AlignedWord || from.target == to.target;
+  if (form == SiteForm::Toggle) return from.target == to.target;
+  return form != SiteForm::Redirect || (from.branches && to.branches);
 }
 
 namespace detail {
@@ -66,7 +70,7 @@ static_assert((prefixes_in_word & 0xFF) == null_prefix);
   for (unsigned i = 0; i < prefixes; ++i) {
     if (at[i] != null_prefix) return false;
   }
-  return at[prefixes] == opcode_jmp_rel32 || holds(at, form, address, {});
+  return at[prefixes] == branch_opcode(form) || (form != SiteForm::Redirect && holds(at, form, address, {}));
 }
 
 // The store that brings the site to `to`; `at` holds its present bytes. Precondition: the transition is legal and `to`

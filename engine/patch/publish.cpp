@@ -20,6 +20,9 @@ Error bad_site(const NewSite& site, const std::string& problem) {
 
 Status check_shape(const NewSite& site, std::size_t code_size) {
   if (site.key == nullptr) return bad_site(site, "no key");
+  if (site.form != SiteForm::Toggle && site.form != SiteForm::AlignedWord) {
+    return bad_site(site, "a key's sites are of form Toggle or AlignedWord");
+  }
   if (site.targets.size() + 1 != site.key->states()) {
     return bad_site(site, std::to_string(site.targets.size()) + " targets, but the key has " +
                               std::to_string(site.key->states()) + " states (one target for each above 0)");

@@ -5,9 +5,10 @@
 namespace shunt {
 
 SiteBytes idle_site(InstructionSet instruction_set, SiteForm form, std::uint32_t offset) noexcept {
-  const arch::SiteForm arch_form = form == SiteForm::Toggle ? arch::SiteForm::Toggle : arch::SiteForm::AlignedWord;
-  const arch::SiteBytes site = instruction_set == InstructionSet::Arm64 ? arch::arm64::encode(arch_form, offset, {})
-                                                                        : arch::x86_64::encode(arch_form, offset, {});
+  const auto arch_form = static_cast<arch::SiteForm>(form);  // engine/patch/protocol.h asserts that they agree
+  const arch::Direction idle{form == SiteForm::Redirect, offset};
+  const arch::SiteBytes site = instruction_set == InstructionSet::Arm64 ? arch::arm64::encode(arch_form, offset, idle)
+                                                                        : arch::x86_64::encode(arch_form, offset, idle);
   return {site.bytes, site.length};
 }
 

@@ -17,8 +17,10 @@ void SiteRecords::reserve(std::size_t more) {
 
 void SiteRecords::append(std::uint32_t offset, SiteForm form, std::span<const std::uint32_t> targets) noexcept {
   const bool in_order = sorted_ == slots() && (sorted_ == 0 || offset_of(sorted_ - 1) <= offset);
-  words_.push_back(offset | (form == SiteForm::AlignedWord ? form_bit : 0));
-  words_.insert(words_.end(), targets.begin(), targets.end());
+  const std::uint32_t code = code_of(form);
+  words_.push_back(offset | code << 31);
+  words_.push_back(targets[0] | code >> 1 << 31);
+  words_.insert(words_.end(), targets.begin() + 1, targets.end());
   if (in_order) sorted_ = slots();
 }
 

@@ -1,8 +1,13 @@
-// The records of one key's sites, packed: 8 bytes for a site with two states, 4 more for each further state.
+// The records of one key's sites, packed: 4 bytes for the site and 4 for each target.
 //
-//   word 0       bit 31: form (0 Toggle, 1 AlignedWord); bits 30:0: the site's offset in code memory
-//   word 1       bits 30:0: offset of the target of state 1; 0x7FFFFFFF: the record is removed
-//   word k       bits 30:0: offset of the target of state k
+//   word 0       bit 31: form, low bit; bits 30:0: the site's offset in code memory
+//   word 1       bit 31: form, high bit; bits 30:0: offset of the first target; 0x7FFFFFFF: the record is removed
+//   word k       bits 30:0: offset of target k
+//
+//   form         0 Toggle, 1 AlignedWord, 2 Call, 3 unused
+//
+// A site that falls through in state 0 has a target for each state above it: 8 bytes with two states. Redirects have a
+// target in state 0 as well, so they have records of their own (Shape::Redirect), in which the form is implied.
 //
 // Records are put in order of offset when a batch wants them so (sort()), not at each append: publishing one function
 // after another stays cheap, and a batch writes in address order. Removed records are squeezed out once they are the
@@ -18,14 +23,31 @@
 
 namespace shunt::detail {
 
+// How many targets a form's sites have: one for each state above the first, or one for each state.
+enum class Shape : std::uint8_t { FallsThrough, Redirect };
+
+[[nodiscard]] constexpr Shape shape_of(SiteForm form) noexcept {
+  return form == SiteForm::Redirect ? Shape::Redirect : Shape::FallsThrough;
+}
+
+// The lowest state that has a target.
+[[nodiscard]] constexpr unsigned first_branching_state(SiteForm form) noexcept {
+  return form == SiteForm::Redirect ? 0 : 1;
+}
+
 // A site as its record says it. Points into SiteRecords: ends with the next change to them.
 struct SiteView {
   std::uint32_t offset;
   SiteForm form;
-  const std::uint32_t* targets;  // one for each state above 0
+  const std::uint32_t* targets;  // one for each state from first_branching_state() on; bit 31 is the record's
 
-  // Where the site's branch in `state` leads. In state 0 it is what a Toggle's displacement keeps: its only target.
-  [[nodiscard]] std::uint32_t target(unsigned state) const noexcept { return targets[state == 0 ? 0 : state - 1]; }
+  // Where the site's branch in `state` leads. Of a site that falls through in state 0 it is then what a Toggle's
+  // displacement keeps: its only target.
+  [[nodiscard]] std::uint32_t target(unsigned state) const noexcept {
+    const unsigned first = first_branching_state(form);
+    return targets[state < first ? 0 : state - first] & offset_mask;
+  }
+  static constexpr std::uint32_t offset_mask = 0x7FFFFFFF;
 };
 
 // Not thread-safe.
@@ -33,9 +55,10 @@ class SiteRecords {
  public:
   static constexpr std::uint32_t max_offset = 0x7FFFFFFE;
 
-  explicit SiteRecords(unsigned states) : stride_(states) {}
+  explicit SiteRecords(unsigned states, Shape shape = Shape::FallsThrough)
+      : stride_(states + (shape == Shape::Redirect ? 1 : 0)), shape_(shape) {}
 
-  [[nodiscard]] static constexpr std::size_t bytes_per_site(unsigned states) noexcept {
+  [[nodiscard]] static constexpr std::size_t bytes_per_site(unsigned states) noexcept {  // that fall through in state 0
     return states * sizeof(std::uint32_t);
   }
 
@@ -46,7 +69,7 @@ class SiteRecords {
   // then.
   void reserve(std::size_t more);
 
-  // Precondition: reserved; offsets at most max_offset; as many targets as states - 1.
+  // Precondition: reserved; offsets at most max_offset; a form of this shape, and as many targets as it says.
   void append(std::uint32_t offset, SiteForm form, std::span<const std::uint32_t> targets) noexcept;
 
   // Sorts by offset and squeezes out removed records if there are many. May throw std::bad_alloc; nothing has changed
@@ -83,17 +106,29 @@ class SiteRecords {
 
   [[nodiscard]] SiteView at(std::size_t slot) const noexcept { return view(&words_[slot * stride_]); }
   void set_target(std::size_t slot, unsigned state, std::uint32_t target) noexcept {
-    words_[slot * stride_ + state] = target;
+    std::uint32_t& word = words_[slot * stride_ + state + (shape_ == Shape::Redirect ? 1 : 0)];
+    word = (word & form_bit) | target;
   }
 
  private:
   static constexpr std::uint32_t form_bit = 0x80000000;
-  static constexpr std::uint32_t offset_mask = 0x7FFFFFFF;
+  static constexpr std::uint32_t offset_mask = SiteView::offset_mask;
   static constexpr std::uint32_t removed_mark = 0x7FFFFFFF;
 
-  [[nodiscard]] static SiteView view(const std::uint32_t* record) noexcept {
-    return {record[0] & offset_mask, (record[0] & form_bit) != 0 ? SiteForm::AlignedWord : SiteForm::Toggle,
-            record + 1};
+  // The form's two bits, and back. A Redirect's are those of an AlignedWord: the shape tells them apart.
+  [[nodiscard]] static constexpr std::uint32_t code_of(SiteForm form) noexcept {
+    return form == SiteForm::Toggle ? 0 : form == SiteForm::Call ? 2 : 1;
+  }
+  [[nodiscard]] static constexpr SiteForm form_of(std::uint32_t code) noexcept {
+    constexpr SiteForm forms[] = {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Call, SiteForm::AlignedWord};
+    return forms[code];
+  }
+  [[nodiscard]] SiteView view(const std::uint32_t* record) const noexcept {
+    const SiteForm form = form_of(record[0] >> 31 | record[1] >> 31 << 1);
+    return {record[0] & offset_mask, shape_ == Shape::Redirect ? SiteForm::Redirect : form, record + 1};
+  }
+  [[nodiscard]] static bool live(const std::uint32_t* record) noexcept {
+    return (record[1] & offset_mask) != removed_mark;
   }
   template <std::size_t FixedStride, class Visit, class Soon>
   void visit_records(Visit& visit, Soon& soon) const {
@@ -104,20 +139,21 @@ class SiteRecords {
     const std::uint32_t* const prefetched_end = slots() > ahead ? end - ahead * stride : words_.data();
     for (const std::uint32_t* record = words_.data(); record != end; record += stride) {
       if (record < prefetched_end) soon(record[ahead * stride] & offset_mask);
-      if (record[1] != removed_mark && !visit(view(record))) return;
+      if (live(record) && !visit(view(record))) return;
     }
   }
 
   bool try_sort() noexcept;  // false: no memory for it, nothing has changed
   [[nodiscard]] std::size_t slots() const noexcept { return words_.size() / stride_; }
-  [[nodiscard]] bool live(std::size_t slot) const noexcept { return words_[slot * stride_ + 1] != removed_mark; }
+  [[nodiscard]] bool live(std::size_t slot) const noexcept { return live(&words_[slot * stride_]); }
   [[nodiscard]] std::size_t lower_bound(std::uint32_t offset) const noexcept;  // in the sorted part
   [[nodiscard]] std::uint32_t offset_of(std::size_t slot) const noexcept {
     return words_[slot * stride_] & offset_mask;
   }
 
   std::vector<std::uint32_t> words_;
-  std::size_t stride_;
+  std::size_t stride_;  // words of a record
+  Shape shape_;
   std::size_t removed_ = 0;
   std::size_t sorted_ = 0;  // slots from the beginning that are in order
 };

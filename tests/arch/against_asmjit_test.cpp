@@ -44,6 +44,24 @@ TEST(AgainstAsmjit, X86) {
               a.bind(self);
               a.long_().jmp(self);
             }));
+  for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+    for (unsigned before = 0; before <= 2; ++before) {  // at these addresses no prefix is needed; the target is 0
+      Bytes expected(before, 0x90);
+      for (std::uint8_t byte : bytes_of(x86_64::encode(form, before, {true, 0}))) expected.push_back(byte);
+      EXPECT_EQ(expected, assembled<x86::Assembler>(arch, [&](x86::Assembler& a) {
+                  const asmjit::Label start = a.newLabel();
+                  a.bind(start);
+                  for (unsigned i = 0; i < before; ++i) a.nop();
+                  form == SiteForm::Call ? a.call(start) : a.long_().jmp(start);
+                }));
+    }
+  }
+  EXPECT_EQ(bytes_of(x86_64::encode(SiteForm::Call, 7, {true, 8 + 5 + 0x12345678})),
+            assembled<x86::Assembler>(arch, [](x86::Assembler& a) {
+              a.db(x86_64::null_prefix);
+              a.db(x86_64::opcode_call_rel32);
+              a.dd(0x12345678);
+            }));
   EXPECT_EQ(Bytes({x86_64::opcode_int3}), assembled<x86::Assembler>(arch, [](x86::Assembler& a) { a.int3(); }));
 }
 
@@ -65,8 +83,8 @@ TEST(AgainstAsmjit, Arm64) {
   Bytes b = bytes_of(arm64::nop_word);
   b.insert(b.end(), {0x1F, 0x20, 0x03, 0xD5});
   Bytes bl = b;
-  for (std::uint8_t byte : bytes_of(*arm64::encode_b(8, 0))) b.push_back(byte);
-  for (std::uint8_t byte : bytes_of(*arm64::encode_bl(8, 0))) bl.push_back(byte);
+  for (std::uint8_t byte : bytes_of(arm64::encode(SiteForm::Redirect, 8, {true, 0}))) b.push_back(byte);
+  for (std::uint8_t byte : bytes_of(arm64::encode(SiteForm::Call, 8, {true, 0}))) bl.push_back(byte);
   EXPECT_EQ(b, backwards(false));
   EXPECT_EQ(bl, backwards(true));
 }

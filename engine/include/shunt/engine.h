@@ -17,10 +17,12 @@ namespace shunt {
 
 enum class InstructionSet : std::uint8_t { X86_64, Arm64 };
 
-// How a site is encoded. Both are one instruction in either state.
+// How a site is encoded. One instruction in every state.
 enum class SiteForm : std::uint8_t {
   Toggle,       // x86-64: `test eax, imm32` <-> `jmp rel32`, one byte changes; clobbers the flags; one target only
   AlignedWord,  // x86-64: NOP5 <-> JMP5 within one aligned 8-byte word; arm64: NOP <-> B. Any number of targets
+  Redirect,     // a branch in every state, also in state 0; encoded like an AlignedWord
+  Call,         // a direct call of a function, or a no-op; placed like an AlignedWord
 };
 
 // A site in code that is about to be published, as offsets from the code's first byte. What stands there must be a site
@@ -29,7 +31,7 @@ struct NewSite {
   KeyBase* key = nullptr;
   SiteForm form = SiteForm::Toggle;
   std::uint32_t offset = 0;                // of the rewritable instruction's first byte (its prefixes included)
-  std::span<const std::uint32_t> targets;  // one for each state above 0
+  std::span<const std::uint32_t> targets;  // one for each state above 0; of a Redirect, one for each state
 };
 
 // The first `length` bytes are the instruction.
@@ -38,8 +40,8 @@ struct SiteBytes {
   std::uint8_t length = 0;
 };
 
-// A site in state 0: what a code generator writes where a NewSite will be. `offset` is its place from the code's first
-// byte, which stands at a multiple of 16. Pure.
+// A site in state 0 (a Redirect: a branch to itself): what a code generator writes where a NewSite will be. `offset` is
+// its place from the code's first byte, which stands at a multiple of 16. Pure.
 [[nodiscard]] SiteBytes idle_site(InstructionSet instruction_set, SiteForm form, std::uint32_t offset) noexcept;
 
 // Code that can run. Movable handle: when it ends, its sites are dropped and its memory is filled with traps and may be
@@ -74,7 +76,7 @@ struct SiteInfo {
   SiteForm form = SiteForm::Toggle;
   unsigned state = 0;  // that the last batch wrote
   const KeyBase* key = nullptr;
-  std::vector<const std::uint8_t*> targets;  // one for each state above 0
+  std::vector<const std::uint8_t*> targets;  // one for each state above 0; of a Redirect, one for each state
 };
 
 struct EngineOptions {

@@ -30,8 +30,19 @@ TEST(Arm64Encode, ReachEndsAt128MiB) {
   EXPECT_EQ(encode_b(base, base - range), 0x16000000U);
   EXPECT_EQ(encode_b(base, base - range - 4), std::nullopt);
   EXPECT_EQ(encode_bl(base, base + range), std::nullopt);
-  EXPECT_TRUE(reaches(SiteForm::AlignedWord, base, base - range));
-  EXPECT_FALSE(reaches(SiteForm::AlignedWord, base, base - range - 4));
+  for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+    EXPECT_TRUE(reaches(form, base, base - range));
+    EXPECT_FALSE(reaches(form, base, base - range - 4));
+    EXPECT_TRUE(reaches(form, base, base + range - 4));
+    EXPECT_FALSE(reaches(form, base, base + range));
+  }
+}
+
+TEST(Arm64Encode, RedirectsBranchInEveryStateAndCallsLink) {
+  const auto word = [](SiteForm form, bool branches) { return site_word(form, base, {branches, base + 8}); };
+  for (bool branches : {false, true}) EXPECT_EQ(word(SiteForm::Redirect, branches), 0x14000002U);
+  EXPECT_EQ(word(SiteForm::Call, true), 0x94000002U);
+  EXPECT_EQ(word(SiteForm::Call, false), nop_word);
 }
 
 TEST(Arm64Encode, RefusesMisalignedAddressesAndTargets) {

@@ -35,28 +35,39 @@ TEST(Arm64Transition, OnlyTheInstructionsThatTheManualNamesMayChange) {
 }
 
 TEST(Arm64Transition, SitesExistAsAlignedWordsAtMultiplesOfFour) {
-  EXPECT_TRUE(supports(SiteForm::AlignedWord));
   EXPECT_FALSE(supports(SiteForm::Toggle));
-  EXPECT_TRUE(placeable(SiteForm::AlignedWord, base));
-  for (std::uint64_t odd : {1, 2, 3}) EXPECT_FALSE(placeable(SiteForm::AlignedWord, base + odd));
+  for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+    EXPECT_TRUE(supports(form));
+    EXPECT_TRUE(placeable(form, base));
+    for (std::uint64_t odd : {1, 2, 3}) EXPECT_FALSE(placeable(form, base + odd));
+  }
 }
 
 TEST(Arm64Transition, OneStoreRewritesTheSite) {
   const Direction off{false, 0};
   const Direction a{true, base + 0x1000};
   const Direction b{true, base - 0x1000};
-  for (auto [from, to] : {std::pair{off, a}, {a, off}, {a, b}}) {
-    const SiteBytes before = encode(SiteForm::AlignedWord, base, from);
-    const SiteBytes after = encode(SiteForm::AlignedWord, base, to);
-    EXPECT_TRUE(holds(before.bytes.data(), SiteForm::AlignedWord, base, from));
-    EXPECT_FALSE(holds(before.bytes.data(), SiteForm::AlignedWord, base, to));
-    const SiteStore store = rewrite(before.bytes.data(), SiteForm::AlignedWord, base, to);
-    EXPECT_EQ(store.offset, 0);
-    EXPECT_EQ(store.size, 4);
-    EXPECT_EQ(store.old_value, detail::load32(before.bytes.data()));
-    EXPECT_EQ(store.new_value, detail::load32(after.bytes.data()));
-    EXPECT_TRUE(legal_words(static_cast<std::uint32_t>(store.old_value), static_cast<std::uint32_t>(store.new_value)));
+  const Direction far_ahead{true, base + branch_range - 4};
+  const Direction far_back{true, base - branch_range};
+  for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+    for (auto [from, to] : {std::pair{off, a}, {a, off}, {a, b}, {far_ahead, far_back}}) {
+      const bool possible = form != SiteForm::Redirect || (from.branches && to.branches);
+      EXPECT_EQ(legal(form, from, to), possible);
+      if (!possible) continue;
+      const SiteBytes before = encode(form, base, from);
+      const SiteBytes after = encode(form, base, to);
+      EXPECT_TRUE(holds(before.bytes.data(), form, base, from));
+      EXPECT_FALSE(holds(before.bytes.data(), form, base, to));
+      const SiteStore store = rewrite(before.bytes.data(), form, base, to);
+      EXPECT_EQ(store.offset, 0);
+      EXPECT_EQ(store.size, 4);
+      EXPECT_EQ(store.old_value, detail::load32(before.bytes.data()));
+      EXPECT_EQ(store.new_value, detail::load32(after.bytes.data()));
+      EXPECT_TRUE(
+          legal_words(static_cast<std::uint32_t>(store.old_value), static_cast<std::uint32_t>(store.new_value)));
+    }
   }
+  EXPECT_FALSE(legal(SiteForm::Toggle, off, a));
 }
 
 TEST(Arm64Transition, HoldsSeesEveryBit) {
@@ -68,8 +79,16 @@ TEST(Arm64Transition, HoldsSeesEveryBit) {
     site.bytes[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
   }
   EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::AlignedWord, base));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Redirect, base));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Call, base));
   site.bytes[3] ^= 0x80;  // b becomes bl
   EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::AlignedWord, base));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Redirect, base));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Call, base));
+  site = encode(SiteForm::AlignedWord, base, {});
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::AlignedWord, base));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Call, base));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Redirect, base));
 }
 
 }  // namespace

@@ -35,21 +35,37 @@ TEST(X86Encode, AlignedWordCarriesPrefixesOnlyWhereItWouldCrossAWord) {
   EXPECT_EQ(hex(encode(SiteForm::AlignedWord, base + 7, {true, base + 13})), "2ee900000000");
 }
 
-TEST(X86Encode, ChangingBytesOfAnAlignedWordLieInOneWordAtEveryAddress) {
-  unsigned padding = 0;
-  for (std::uint64_t address = base; address < base + 64; ++address) {
-    const unsigned prefixes = prefix_length(SiteForm::AlignedWord, address);
-    EXPECT_EQ((address + prefixes) / 8, (address + prefixes + core_length - 1) / 8) << address;
-    EXPECT_EQ(site_length(SiteForm::AlignedWord, address), core_length + prefixes);
-    EXPECT_LE(site_length(SiteForm::AlignedWord, address), max_site_length);
-    padding += prefixes;
+TEST(X86Encode, RedirectsBranchInEveryState) {
+  for (bool branches : {false, true}) {
+    EXPECT_EQ(hex(encode(SiteForm::Redirect, base, {branches, base + 0x12345679})), "e974563412");
+    EXPECT_EQ(hex(encode(SiteForm::Redirect, base + 5, {branches, base + 0x1234567d})), "2e2e2ee970563412");
   }
-  EXPECT_EQ(padding, 64 * 10 / 8);  // 1.25 bytes on average
+}
+
+TEST(X86Encode, CallsCallOrFallThrough) {
+  EXPECT_EQ(hex(encode(SiteForm::Call, base + 3, {false, 0})), "0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::Call, base + 3, {true, base + 0x12345678 + 8})), "e878563412");
+  EXPECT_EQ(hex(encode(SiteForm::Call, base + 6, {false, 0})), "2e2e0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::Call, base + 6, {true, base + 13})), "2e2ee800000000");
+}
+
+TEST(X86Encode, ChangingBytesLieInOneWordAtEveryAddress) {
+  for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+    unsigned padding = 0;
+    for (std::uint64_t address = base; address < base + 64; ++address) {
+      const unsigned prefixes = prefix_length(form, address);
+      EXPECT_EQ((address + prefixes) / 8, (address + prefixes + core_length - 1) / 8) << address;
+      EXPECT_EQ(site_length(form, address), core_length + prefixes);
+      EXPECT_LE(site_length(form, address), max_site_length);
+      padding += prefixes;
+    }
+    EXPECT_EQ(padding, 64 * 10 / 8);  // 1.25 bytes on average
+  }
   EXPECT_EQ(site_length(SiteForm::Toggle, base + 5), core_length);
 }
 
 TEST(X86Encode, ReachEndsAtTheRangeOfRel32) {
-  for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord}) {
+  for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
     for (std::uint64_t address = base; address < base + 8; ++address) {
       const std::uint64_t after = address + site_length(form, address);
       EXPECT_TRUE(reaches(form, address, after + 0x7FFF'FFFF));
@@ -65,9 +81,11 @@ TEST(X86Decode, IsTheInverseOfEncode) {
   for (std::uint64_t address = base; address < base + 64; ++address) {
     for (std::int64_t distance : distances) {
       const std::uint64_t target = address + static_cast<std::uint64_t>(distance);
-      for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord}) {
+      for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+        const Operation branch = form == SiteForm::Call ? Operation::Call : Operation::Jump;
         const SiteBytes on = encode(form, address, {true, target});
-        EXPECT_EQ(decode({on.bytes.data(), on.length}, address), (Decoded{Operation::Jump, on.length, target, 0}));
+        EXPECT_EQ(decode({on.bytes.data(), on.length}, address), (Decoded{branch, on.length, target, 0}));
+        if (form == SiteForm::Redirect) continue;
         const SiteBytes off = encode(form, address, {false, target});
         const Decoded decoded = decode({off.bytes.data(), off.length}, address);
         EXPECT_EQ(decoded.length, off.length);
@@ -88,6 +106,7 @@ TEST(X86Decode, RefusesWhatIsNoneOfOursOrTooShort) {
   EXPECT_EQ(operation({0x0F, 0x1F, 0x44, 0x00, 0x01}), Operation::Unknown);
   EXPECT_EQ(operation({0x2E, 0xA9, 0, 0, 0, 0}), Operation::Unknown);  // a Toggle has no prefixes
   EXPECT_EQ(operation({0x2E, 0x2E, 0x2E, 0x2E, 0x2E, 0xE9, 0, 0, 0, 0}), Operation::Unknown);  // five are too many
+  EXPECT_EQ(operation({0x2E, 0x2E, 0x2E, 0x2E, 0x2E, 0xE8, 0, 0, 0, 0}), Operation::Unknown);
   EXPECT_EQ(operation({0xCC}), Operation::Trap);
 }
 
@@ -98,6 +117,8 @@ TEST(X86Decode, SpeaksAssembly) {
   };
   EXPECT_EQ(assembly(SiteForm::AlignedWord, base + 5, {false, 0}), "nop");
   EXPECT_EQ(assembly(SiteForm::AlignedWord, base + 5, {true, base + 5 + 0x1234}), "jmp +0x1234");
+  EXPECT_EQ(assembly(SiteForm::Call, base + 5, {true, base + 5 + 0x1234}), "call +0x1234");
+  EXPECT_EQ(assembly(SiteForm::Call, base + 5, {true, base}), "call -0x5");
   EXPECT_EQ(assembly(SiteForm::Toggle, base, {true, base - 0x10}), "jmp -0x10");
   EXPECT_EQ(assembly(SiteForm::Toggle, base, {false, base + 5 + 0x1234}), "test eax, 0x1234");
   EXPECT_EQ(text(decode({}, base), base).view(), "(unknown)");

@@ -23,6 +23,7 @@ class CodeWithSite {
     std::memcpy(at(), site.bytes.data(), site.length);
   }
   std::uint8_t* at() { return bytes.data() + (address - base); }
+  [[nodiscard]] const std::uint8_t* at() const { return bytes.data() + (address - base); }
   void apply(const SiteStore& store) {
     EXPECT_TRUE(store.size == 1 || store.size == 8);
     EXPECT_EQ((address + static_cast<std::uint64_t>(store.offset)) % store.size, 0U)
@@ -38,6 +39,10 @@ class CodeWithSite {
   alignas(8) std::array<std::uint8_t, 64> bytes{};
 };
 
+// The ends of what every site of these tests reaches, so that every bit of the displacement changes.
+constexpr Direction far_ahead{true, base + 8 + 0x7FFF'FFFF};
+constexpr Direction far_back{true, base + 48 - 0x8000'0000};
+
 TEST(X86Transition, OneStoreRewritesTheSiteAndNothingElse) {
   const Direction a{true, base + 0x1000'0000};
   const Direction b{true, base - 0x0ABC'DEF0};
@@ -46,12 +51,24 @@ TEST(X86Transition, OneStoreRewritesTheSiteAndNothingElse) {
     SiteForm form;
     Direction from, to;
   };
-  const std::array cases = {Case{SiteForm::Toggle, off, a}, Case{SiteForm::Toggle, a, off},
-                            Case{SiteForm::AlignedWord, off, a}, Case{SiteForm::AlignedWord, a, off},
-                            Case{SiteForm::AlignedWord, a, b}};
+  const std::array cases = {Case{SiteForm::Toggle, off, a},
+                            Case{SiteForm::Toggle, a, off},
+                            Case{SiteForm::AlignedWord, off, a},
+                            Case{SiteForm::AlignedWord, a, off},
+                            Case{SiteForm::AlignedWord, a, b},
+                            Case{SiteForm::Redirect, a, b},
+                            Case{SiteForm::Redirect, far_ahead, far_back},
+                            Case{SiteForm::Redirect, far_back, far_ahead},
+                            Case{SiteForm::Call, off, a},
+                            Case{SiteForm::Call, a, off},
+                            Case{SiteForm::Call, a, b},
+                            Case{SiteForm::Call, off, far_ahead},
+                            Case{SiteForm::Call, far_ahead, far_back}};
   for (const Case& c : cases) {
     ASSERT_TRUE(legal(c.form, c.from, c.to));
     for (std::uint64_t address = base + 8; address < base + 40; ++address) {
+      ASSERT_TRUE(!c.from.branches || reaches(c.form, address, c.from.target));
+      ASSERT_TRUE(!c.to.branches || reaches(c.form, address, c.to.target));
       CodeWithSite code(c.form, address, c.from);
       const auto before = code.bytes;
       code.apply(rewrite(code.at(), c.form, address, c.to));
@@ -67,12 +84,16 @@ TEST(X86Transition, OneStoreRewritesTheSiteAndNothingElse) {
 TEST(X86Transition, HoldsSeesEveryBitOfTheSiteAndNoOther) {
   const Direction on{true, base + 0x100};
   const Direction off{false, base + 0x100};
-  for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord}) {
-    for (Direction direction : {on, off}) {
+  const Direction elsewhere{true, base + 0x101};
+  for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+    for (Direction direction : {on, form == SiteForm::Redirect ? elsewhere : off}) {
       for (std::uint64_t address = base + 16; address < base + 24; ++address) {
         CodeWithSite code(form, address, direction);
         ASSERT_TRUE(holds(code.at(), form, address, direction));
-        EXPECT_FALSE(holds(code.at(), form, address, direction == on ? off : on));
+        EXPECT_FALSE(holds(code.at(), form, address, direction == on ? elsewhere : on));
+        EXPECT_EQ(holds(code.at(), form, address, off),
+                  direction == off || (form == SiteForm::Redirect && direction == on))
+            << "a Redirect has no state that falls through";
         const std::uint64_t first = address - base;
         const std::uint64_t last = first + site_length(form, address);
         for (std::uint64_t byte = 0; byte < code.bytes.size(); ++byte) {
@@ -90,19 +111,33 @@ TEST(X86Transition, HoldsSeesEveryBitOfTheSiteAndNoOther) {
 TEST(X86Transition, AToggleCannotChangeItsTarget) {
   EXPECT_FALSE(legal(SiteForm::Toggle, {true, base}, {true, base + 1}));
   EXPECT_FALSE(legal(SiteForm::Toggle, {false, base}, {true, base + 1}));
-  EXPECT_TRUE(legal(SiteForm::AlignedWord, {true, base}, {true, base + 1}));
+  for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call})
+    EXPECT_TRUE(legal(form, {true, base}, {true, base + 1}));
+}
+
+TEST(X86Transition, ARedirectNeverFallsThrough) {
+  EXPECT_FALSE(legal(SiteForm::Redirect, {false, base}, {true, base}));
+  EXPECT_FALSE(legal(SiteForm::Redirect, {true, base}, {false, base}));
+  EXPECT_TRUE(legal(SiteForm::Call, {false, base}, {true, base}));
 }
 
 TEST(X86Transition, IsSiteAcceptsEitherStateWithAnyTarget) {
   for (std::uint64_t address = base + 16; address < base + 24; ++address) {
     for (bool branches : {false, true}) {
-      for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord}) {
+      for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
         CodeWithSite code(form, address, {branches, base + 0x77});
         EXPECT_TRUE(is_site(code.at(), form, address));
         code.at()[prefix_length(form, address)] ^= 0x01;
         EXPECT_FALSE(is_site(code.at(), form, address));
       }
     }
+    const CodeWithSite no_op(SiteForm::AlignedWord, address, {}), jump(SiteForm::AlignedWord, address, {true, base});
+    EXPECT_FALSE(is_site(no_op.at(), SiteForm::Redirect, address));
+    EXPECT_TRUE(is_site(no_op.at(), SiteForm::Call, address));
+    EXPECT_FALSE(is_site(jump.at(), SiteForm::Call, address));
+    const CodeWithSite call(SiteForm::Call, address, {true, base});
+    EXPECT_FALSE(is_site(call.at(), SiteForm::AlignedWord, address));
+    EXPECT_FALSE(is_site(call.at(), SiteForm::Redirect, address));
     if (prefix_length(SiteForm::AlignedWord, address) != 0) {
       CodeWithSite code(SiteForm::AlignedWord, address, {});
       code.at()[0] = 0x66;

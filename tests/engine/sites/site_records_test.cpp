@@ -48,6 +48,47 @@ TEST(SiteRecords, KeepsWhatIsInARecord) {
   EXPECT_EQ(three.at(0).target(2), 300U);
 }
 
+TEST(SiteRecords, KeepsEveryFormAndItsTargetsApart) {
+  SiteRecords records(2);
+  const std::array forms = {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Call};
+  for (std::uint32_t i = 0; i < forms.size(); ++i) add(records, i * 16, forms[i], {SiteRecords::max_offset - i});
+  for (int round = 0; round < 2; ++round) {
+    for (std::uint32_t i = 0; i < forms.size(); ++i) {
+      const SiteView site = records.at(records.find(i * 16));
+      EXPECT_EQ(site.form, forms[i]);
+      EXPECT_EQ(site.target(0), SiteRecords::max_offset - i);
+      EXPECT_EQ(site.target(1), SiteRecords::max_offset - i);
+      records.set_target(records.find(i * 16), 1, 0);
+      EXPECT_EQ(records.at(records.find(i * 16)).form, forms[i]) << "a target does not touch the form";
+      EXPECT_EQ(records.at(records.find(i * 16)).target(1), 0U);
+      records.set_target(records.find(i * 16), 1, SiteRecords::max_offset - i);
+    }
+    records.sort();
+  }
+  EXPECT_EQ(records.remove(32, 33), 1U);
+  EXPECT_EQ(records.find(32), SiteRecords::none) << "whatever its form's bits";
+  EXPECT_EQ(records.size(), 2U);
+}
+
+TEST(SiteRecords, OfRedirectsHaveATargetForEachState) {
+  SiteRecords records(2, Shape::Redirect);
+  add(records, 8, SiteForm::Redirect, {100, 200});
+  add(records, 0, SiteForm::Redirect, {300, 400});
+  records.sort();
+  EXPECT_EQ(offsets(records), (std::vector<std::uint32_t>{0, 8}));
+  const SiteView site = records.at(records.find(8));
+  EXPECT_EQ(site.form, SiteForm::Redirect);
+  EXPECT_EQ(site.target(0), 100U);
+  EXPECT_EQ(site.target(1), 200U);
+  records.set_target(records.find(8), 0, 101);
+  records.set_target(records.find(8), 1, 201);
+  EXPECT_EQ(records.at(records.find(8)).target(0), 101U);
+  EXPECT_EQ(records.at(records.find(8)).target(1), 201U);
+  EXPECT_EQ(records.at(records.find(8)).offset, 8U);
+  EXPECT_EQ(records.remove(0, 16), 2U);
+  EXPECT_EQ(records.size(), 0U);
+}
+
 TEST(SiteRecords, CostsEightBytesASiteAndFourMoreForEachFurtherTarget) {
   for (auto [states, bytes] : {std::pair{2U, 8U}, {3U, 12U}, {5U, 20U}}) {
     SiteRecords records(states);
