@@ -134,15 +134,19 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, det
   return engine;
 }
 
+detail::CodeViews detail::code_views(const Engine& engine) noexcept {
+  return engine.impl_->views();
+}
+
 InstructionSet Engine::instruction_set() const noexcept {
   return impl_->patcher->instruction_set();
 }
 
 Result<Engine::Allocation> Engine::allocate(std::size_t size) {
   if (size == 0) return make_error(ErrorCode::InvalidArgument, "allocate: code of 0 bytes");
-  Result<std::uint32_t> offset = impl_->memory.allocate(size);
-  if (!offset) return offset.error();
-  return Allocation{impl_->memory.rx() + *offset, impl_->memory.rw() + *offset, size};
+  Result<detail::CodeMemory::Place> place = impl_->memory.allocate(size);
+  if (!place) return place.error();
+  return Allocation{impl_->memory.rx() + place->offset, place->staging, size};
 }
 
 void Engine::release(const Allocation& allocation) noexcept {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "benchmarks/support/measure.h"
+#include "engine/patch/engine_parts.h"
 
 namespace shunt::bench {
 namespace {
@@ -39,19 +40,20 @@ PublishedSites::PublishedSites(Engine& engine, SiteForm form, std::span<const Gr
     for (std::uint32_t left = group.sites; left != 0; --left) {
       const auto number = static_cast<std::uint32_t>(all.size());
       const std::uint32_t at = number * stride;
-      write_function(engine.instruction_set(), form, memory_.rw + at);
+      write_function(engine.instruction_set(), form, memory_.staging + at);
       targets[number] = at + first_return;
       all.push_back({group.key, form, at, {&targets[number], 1}});
     }
   }
   code_ = must(engine.publish(memory_, all));
+  alias_ = detail::code_views(engine).rw + (memory_.rx - detail::code_views(engine).rx);
 }
 
 void PublishedSites::blind_store() const noexcept {
   std::uint64_t word;
-  std::memcpy(&word, memory_.rw, sizeof word);  // all sites of one key look alike
+  std::memcpy(&word, alias_, sizeof word);  // all sites of one key look alike
   for (std::uint32_t i = 0; i < count_; ++i) {
-    auto* const at = reinterpret_cast<std::uint64_t*>(memory_.rw + std::size_t{i} * stride);
+    auto* const at = reinterpret_cast<std::uint64_t*>(alias_ + std::size_t{i} * stride);
     std::atomic_ref(*at).store(word, std::memory_order_relaxed);  // the floor: no order asked for
   }
 }

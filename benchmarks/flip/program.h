@@ -39,6 +39,7 @@ class PublishedSites {
  private:
   std::uint32_t count_ = 0;
   Engine::Allocation memory_;
+  std::uint8_t* alias_ = nullptr;  // where blind_store() writes
   Code code_;
 };
 

@@ -1,6 +1,8 @@
 #include "engine/memory/code_memory.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <string>
@@ -11,6 +13,8 @@ namespace {
 
 constexpr std::size_t growth_step =
     64 * 1024;  // fresh code is exposed, and filled with traps, in steps of this many bytes
+
+constexpr std::size_t staging_alignment = 64;  // as the place itself is aligned, so that generators may rely on either
 
 // The end of the reservation stays unused: a check may read a whole word around a site, and the highest offset marks
 // removed records.
@@ -30,45 +34,66 @@ Error made_before_fork() {
       "published code, but it needs an engine of its own to publish or patch");
 }
 
-Result<std::uint32_t> CodeMemory::allocate(std::size_t size) {
-  if (in_child()) return made_before_fork();
+void CodeMemory::Freed::operator()(std::uint8_t* memory) const noexcept {
+  std::free(memory);
+}
+
+Result<CodeMemory::Place> CodeMemory::allocate(std::size_t size) {
   const std::lock_guard hold(lock_);
   std::optional<std::uint32_t> offset;
   try {
     if (size < mapping_.size()) offset = arena_.allocate(static_cast<std::uint32_t>(size));
+    if (offset) {
+      const std::size_t rounded = (size + staging_alignment - 1) / staging_alignment * staging_alignment;
+      Staging staging{{}, static_cast<std::uint32_t>(size)};
+      staging.bytes.reset(static_cast<std::uint8_t*>(std::aligned_alloc(staging_alignment, rounded)));
+      if (staging.bytes == nullptr) throw std::bad_alloc();
+      return Place{*offset, staged_.emplace(*offset, std::move(staging)).first->second.bytes.get()};
+    }
   } catch (const std::bad_alloc&) {
-    return make_error(ErrorCode::OutOfMemory, "no heap memory for the code arena's bookkeeping");
+    if (offset) arena_.free(*offset, static_cast<std::uint32_t>(size));
+    return make_error(ErrorCode::OutOfMemory, "no heap memory to write " + std::to_string(size) +
+                                                  " bytes of new code to, or to keep account of");
   }
-  if (!offset) {
-    return make_error(ErrorCode::OutOfMemory, "code memory: no room for " + std::to_string(size) + " bytes (" +
-                                                  std::to_string(arena_.free_bytes()) + " of " +
-                                                  std::to_string(mapping_.size()) +
-                                                  " free); enlarge EngineOptions::code_reservation");
-  }
-  const std::uint32_t end = *offset + CodeArena::footprint(static_cast<std::uint32_t>(size));
-  if (Status status = grow(*offset, end); !status) {
-    arena_.free(*offset, static_cast<std::uint32_t>(size));
-    return status.error();
-  }
-  fill_traps((*offset + size) & ~std::size_t{3},
-             end);  // from a multiple of 4, as arm64 demands; the caller has not written yet
-  return *offset;
+  return make_error(ErrorCode::OutOfMemory, "code memory: no room for " + std::to_string(size) + " bytes (" +
+                                                std::to_string(arena_.free_bytes()) + " of " +
+                                                std::to_string(mapping_.size()) +
+                                                " free); enlarge EngineOptions::code_reservation");
 }
 
-// Exposes the RX view up to `end`; fresh memory outside [begin, end) is filled with traps before it can be executed.
-Status CodeMemory::grow(std::uint32_t begin, std::uint32_t end) {
+bool CodeMemory::is_staged(const Place& place, std::size_t size) const {
+  const std::lock_guard hold(lock_);
+  const auto staged = staged_.find(place.offset);
+  return staged != staged_.end() && staged->second.bytes.get() == place.staging && staged->second.size == size;
+}
+
+Status CodeMemory::fill(std::uint32_t offset) {
+  if (in_child()) return made_before_fork();
+  const std::lock_guard hold(lock_);
+  const auto staged = staged_.find(offset);
+  const std::uint32_t size = staged->second.size;
+  const std::uint32_t end = offset + CodeArena::footprint(size);
+  if (Status status = grow(end); !status) return status;
+  // From a multiple of 4, as arm64 demands; the code's own last bytes come after.
+  fill_traps((offset + size) & ~std::size_t{3}, end);
+  std::memcpy(mapping_.rw() + offset, staged->second.bytes.get(), size);
+  staged_.erase(staged);
+  return Ok{};
+}
+
+// Exposes the RX view up to `end`; fresh memory is filled with traps before it can be executed.
+Status CodeMemory::grow(std::uint32_t end) {
   const std::size_t old_end = mapping_.exposed();
   if (end <= old_end) return Ok{};
   const std::size_t new_end = std::min((end + growth_step - 1) / growth_step * growth_step, mapping_.size());
-  if (begin > old_end) fill_traps(old_end, begin);
-  fill_traps(end, new_end);
+  fill_traps(old_end, new_end);
   return mapping_.expose(new_end);
 }
 
 void CodeMemory::free(std::uint32_t offset, std::size_t size) noexcept {
   if (in_child()) return;
-  fill_traps(offset, offset + CodeArena::footprint(static_cast<std::uint32_t>(size)));
   const std::lock_guard hold(lock_);
+  if (staged_.erase(offset) == 0) fill_traps(offset, offset + CodeArena::footprint(static_cast<std::uint32_t>(size)));
   arena_.free(offset, static_cast<std::uint32_t>(size));
 }
 

@@ -1,10 +1,15 @@
 // Code memory of one engine: a dual mapping, an arena over it, and traps in whatever is free.
+//
+// New code is written to staging memory, which is private to the process, and copied to its place when it is published.
+// So code memory itself is written by the engine alone, under its locks: nobody holds a pointer into the RW alias.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <span>
+#include <unordered_map>
 
 #include "engine/memory/code_arena.h"
 #include "engine/memory/dual_mapping.h"
@@ -30,11 +35,22 @@ class CodeMemory {
   [[nodiscard]] std::size_t size() const noexcept { return mapping_.size(); }
   [[nodiscard]] bool in_child() const noexcept { return mapping_.in_child(); }
 
-  // Offset of `size` bytes; what follows them up to the next allocation is traps. Errors: OutOfMemory,
-  // CodeMemoryUnavailable; Unsupported in a child made by fork().
-  Result<std::uint32_t> allocate(std::size_t size);
+  // A place for `size` bytes, and staging memory to write them to, aligned to 64. Errors: OutOfMemory.
+  struct Place {
+    std::uint32_t offset;
+    std::uint8_t* staging;
+  };
+  Result<Place> allocate(std::size_t size);
 
-  // Fills with traps and frees. No thread may be in it. Does nothing in a child made by fork().
+  // Whether allocate() gave this place, and it was neither filled nor freed since.
+  [[nodiscard]] bool is_staged(const Place& place, std::size_t size) const;
+
+  // Copies the staging memory to its place, and ends it; what follows the code up to the next allocation is traps.
+  // Precondition: is_staged(). Errors: CodeMemoryUnavailable; Unsupported in a child made by fork().
+  Status fill(std::uint32_t offset);
+
+  // Fills with traps and frees, or, if the place was not filled yet, ends its staging memory. No thread may be in the
+  // code. Does nothing in a child made by fork().
   void free(std::uint32_t offset, std::size_t size) noexcept;
 
   [[nodiscard]] std::uint64_t free_bytes() const;
@@ -43,13 +59,23 @@ class CodeMemory {
   [[nodiscard]] std::mutex& lock() noexcept { return lock_; }
 
  private:
-  Status grow(std::uint32_t begin, std::uint32_t end);
+  struct Freed {
+    void operator()(std::uint8_t* memory) const noexcept;
+  };
+  struct Staging {
+    std::unique_ptr<std::uint8_t, Freed> bytes;
+    std::uint32_t size;
+  };
+  Status grow(std::uint32_t end);
   void fill_traps(std::size_t begin, std::size_t end) noexcept;
 
   DualMapping mapping_;
   TrapFill fill_;
-  mutable std::mutex lock_;  // protects arena_ and the mapping's exposed part; leaf: nothing is called with it held
+  // Protects everything below, the mapping's exposed part, and the bytes of code that is being filled or freed. Leaf:
+  // nothing is called with it held.
+  mutable std::mutex lock_;
   CodeArena arena_;
+  std::unordered_map<std::uint32_t, Staging> staged_;  // by offset: allocated, not filled yet
 };
 
 }  // namespace shunt::detail

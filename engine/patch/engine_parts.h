@@ -16,4 +16,7 @@ struct EngineParts {
   Backing backing = Backing::Any;
 };
 
+// The two mappings of an engine's code memory, for tests and benchmarks that look at, or damage, code that stands.
+[[nodiscard]] CodeViews code_views(const Engine& engine) noexcept;
+
 }  // namespace shunt::detail

@@ -92,8 +92,9 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
 
 Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {
   if (memory.in_child()) return detail::made_before_fork();
-  if (!contains(allocation.rx) || allocation.rw != memory.rw() + offset_of(allocation.rx)) {
-    return make_error(ErrorCode::InvalidArgument, "publish: the allocation is not of this engine");
+  if (!contains(allocation.rx) || !memory.is_staged({offset_of(allocation.rx), allocation.staging}, allocation.size)) {
+    return make_error(ErrorCode::InvalidArgument,
+                      "publish: the allocation is not of this engine, or it was published or released already");
   }
   const std::uint32_t begin = offset_of(allocation.rx);
   const auto size = static_cast<std::uint32_t>(allocation.size);
@@ -105,6 +106,7 @@ Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const
     std::vector<PlacedSite> placed;
     std::vector<std::uint32_t> targets;
     if (Status status = place(allocation, sites, placed, targets); !status) return status.error();
+    if (Status status = memory.fill(begin); !status) return status.error();
     const std::lock_guard hold(commit_lock);
     if (Status status = add_sites(begin, placed); !status) return status.error();
   } catch (const std::bad_alloc&) {

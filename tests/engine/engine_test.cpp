@@ -51,9 +51,9 @@ class EngineTest : public testing::Test {
   Code answer(KeyBase& key, SiteForm form) {
     const std::vector<TestSite> sites = {{&key, form, 0, Answer::targets(key.states())}};
     const Engine::Allocation allocation = *engine().allocate(Answer::size(key.states()));
-    Answer::write(allocation.rw, key.states());
+    Answer::write(allocation.staging, key.states());
     const SiteBytes idle = idle_site(engine().instruction_set(), form, 0);
-    std::memcpy(allocation.rw, idle.bytes.data(), idle.length);
+    std::memcpy(allocation.staging, idle.bytes.data(), idle.length);
     auto code = engine().publish(allocation, new_sites(sites));
     EXPECT_TRUE(code) << (code ? "" : code.error().message());
     return code ? std::move(*code) : Code();
@@ -110,7 +110,7 @@ TEST_F(EngineTest, AStubReachedByRetargetNeedsNoSerialisationOfItsOwn) {
   const Code code = answer(choice, SiteForm::AlignedWord);
   const Engine::Allocation allocation = *engine().allocate(6);
   const std::uint8_t stub_bytes[] = {0xB8, 77, 0, 0, 0, 0xC3};  // mov eax, 77; ret
-  std::memcpy(allocation.rw, stub_bytes, sizeof stub_bytes);
+  std::memcpy(allocation.staging, stub_bytes, sizeof stub_bytes);
   const auto stub = engine().publish_nosync(allocation, {});
   ASSERT_TRUE(stub);
   PatchBatch batch(engine());

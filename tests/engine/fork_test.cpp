@@ -54,7 +54,8 @@ TEST_F(ForkTest, TheChildRunsCodeButCannotWriteIt) {
               const auto flipped = batch.commit();
               if (flipped || flipped.error().code() != ErrorCode::Unsupported) return 1;
               if (flipped.error().message().find("fork()") == std::string::npos) return 2;
-              if (engine_->allocate(16)) return 3;
+              const auto allocation = engine_->allocate(16);
+              if (!allocation || engine_->publish(*allocation, {})) return 3;
               if (engine_->resynchronise()) return 4;
               batch.disable(*key_);
               if (!batch.commit()) return 5;  // nothing to do is still nothing to do

@@ -112,7 +112,7 @@ struct RecordingEngine {
     // The first allocation of an engine is at its memory's beginning.
     auto first = made.engine->allocate(16);
     made.recording->rx = first->rx;
-    made.recording->rw = first->rw;
+    made.recording->rw = detail::code_views(*made.engine).rw;
     made.engine->release(*first);
     return made;
   }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/patch/engine_parts.h"
 #include "shunt/engine.h"
 
 namespace shunt::test {
@@ -24,10 +25,10 @@ inline Engine::Allocation written_code(Engine& engine, std::size_t size, const s
                                        std::uint8_t filler = 0x90) {
   auto allocation = engine.allocate(size);
   EXPECT_TRUE(allocation);
-  std::memset(allocation->rw, filler, size);
+  std::memset(allocation->staging, filler, size);
   for (const TestSite& site : sites) {
     const SiteBytes bytes = idle_site(engine.instruction_set(), site.form, site.offset);
-    std::memcpy(allocation->rw + site.offset, bytes.bytes.data(), bytes.length);
+    std::memcpy(allocation->staging + site.offset, bytes.bytes.data(), bytes.length);
   }
   return *allocation;
 }
@@ -46,6 +47,12 @@ inline Code published(Engine& engine, std::size_t size, const std::vector<TestSi
   auto code = try_publish(engine, size, sites);
   EXPECT_TRUE(code) << (code ? "" : code.error().message());
   return code ? std::move(*code) : Code();
+}
+
+// Where code that stands can be damaged.
+inline std::uint8_t* alias_of(const Engine& engine, const Code& code) {
+  const detail::CodeViews views = detail::code_views(engine);
+  return views.rw + (code.data() - views.rx);
 }
 
 inline CommitReport committed(PatchBatch& batch) {

@@ -100,7 +100,8 @@ Result<Engine::Allocation> link(Engine& engine, asmjit::CodeHolder& holder) {
   const char* step = "relocateToBase";
   if (error == asmjit::kErrorOk) {
     step = "copyFlattenedData";
-    error = holder.copyFlattenedData(allocation->rw, allocation->size, asmjit::CopySectionFlags::kPadSectionBuffer);
+    error =
+        holder.copyFlattenedData(allocation->staging, allocation->size, asmjit::CopySectionFlags::kPadSectionBuffer);
   }
   if (error == asmjit::kErrorOk) return allocation;
   engine.release(*allocation);

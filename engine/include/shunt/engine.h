@@ -85,7 +85,9 @@ struct EngineOptions {
 
 namespace detail {
 struct EngineParts;  // what an engine is made of; engine/patch/engine_parts.h
-}
+struct CodeViews;
+CodeViews code_views(const Engine& engine) noexcept;
+}  // namespace detail
 
 // Thread-safe, except for construction and destruction.
 class Engine {
@@ -103,12 +105,13 @@ class Engine {
 
   [[nodiscard]] InstructionSet instruction_set() const noexcept;
 
-  // Code memory of at least `size` bytes, aligned to 64 (to 16 if size <= 64), not yet reachable by anyone: fill it
-  // through `rw`, then publish(). Split in two because code that is linked to its address must know it first. Errors:
-  // OutOfMemory, InvalidArgument.
+  // Code memory of at least `size` bytes, aligned to 64 (to 16 if size <= 64), not yet reachable by anyone: write the
+  // code to `staging`, then publish(), which copies it to its place and ends the staging memory. Split in two because
+  // code that is linked to its address must know it first. Staging memory is ordinary private memory: after fork(),
+  // parent and child each have their own. Errors: OutOfMemory, InvalidArgument.
   struct Allocation {
     const std::uint8_t* rx = nullptr;  // where the code will run
-    std::uint8_t* rw = nullptr;        // where to write it
+    std::uint8_t* staging = nullptr;   // where to write it, aligned to 64; until publish() or release()
     std::size_t size = 0;
   };
   Result<Allocation> allocate(std::size_t size);
@@ -145,6 +148,7 @@ class Engine {
   friend class PatchBatch;
   friend class Code;
   friend class KeyBase;
+  friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -88,7 +88,7 @@ Result<const FlagStubs::Value*> FlagStubs::stubs_for(Group& group, std::uint64_t
   std::size_t used = 0;
   for (const ValueSite& site : group.sites) {
     value.offsets.push_back(static_cast<std::uint32_t>(used));
-    used += encoder_.encode(memory->rw + used, reinterpret_cast<std::uintptr_t>(memory->rx + used), site, bits,
+    used += encoder_.encode(memory->staging + used, reinterpret_cast<std::uintptr_t>(memory->rx + used), site, bits,
                             reinterpret_cast<std::uintptr_t>(code_ + site.resume));
   }
   // Nobody reaches the stubs but by the sites that the batch will patch.

@@ -19,28 +19,48 @@ TEST(CodeMemory, WhatIsExposedAndFreeTraps) {
   CodeMemory memory(std::move(*DualMapping::create(1 << 20)), &arch::x86_64::fill_with_traps);
   const auto small = memory.allocate(10);
   ASSERT_TRUE(small);
-  EXPECT_TRUE(traps(memory, 12, 4096));
+  std::memset(small->staging, 0x90, 10);
+  ASSERT_TRUE(memory.fill(small->offset));
+  EXPECT_EQ(memory.rx()[9], 0x90);
+  EXPECT_TRUE(traps(memory, 10, 4096));
   const auto large = memory.allocate(100'000);
   ASSERT_TRUE(large);
-  EXPECT_EQ(*large, 64U);
-  std::memset(memory.rw() + *large, 0x90, 100'000);
+  EXPECT_EQ(large->offset, 64U);
+  std::memset(large->staging, 0x90, 100'000);
+  EXPECT_TRUE(traps(memory, 64, 4096)) << "nothing is written before the code is filled in";
+  ASSERT_TRUE(memory.fill(large->offset));
+  EXPECT_TRUE(
+      std::all_of(memory.rx() + 64, memory.rx() + 64 + 100'000, [](std::uint8_t byte) { return byte == 0x90; }));
   EXPECT_TRUE(traps(memory, 64 + 100'000, 131072));
-  memory.free(*large, 100'000);
+  memory.free(large->offset, 100'000);
   EXPECT_TRUE(traps(memory, 64, 131072));
+}
+
+TEST(CodeMemory, StagingMemoryEndsWhenItIsFilledInOrFreed) {
+  CodeMemory memory(std::move(*DualMapping::create(1 << 20)), &arch::x86_64::fill_with_traps);
+  const auto first = memory.allocate(10);
+  const auto second = memory.allocate(1000);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first->staging) % 64, 0U);
+  EXPECT_TRUE(memory.is_staged(*first, 10) && memory.is_staged(*second, 1000));
+  EXPECT_FALSE(memory.is_staged(*first, 11) || memory.is_staged({first->offset, second->staging}, 10));
+  ASSERT_TRUE(memory.fill(first->offset));
+  memory.free(second->offset, 1000);
+  EXPECT_FALSE(memory.is_staged(*first, 10) || memory.is_staged(*second, 1000));
 }
 
 TEST(CodeMemory, AModuleOf50MegabytesAndThousandsOfStubs) {
   CodeMemory memory(std::move(*DualMapping::create(256 << 20)), &arch::x86_64::fill_with_traps);
   std::vector<std::uint32_t> stubs;
-  for (int i = 0; i < 5000; ++i) stubs.push_back(*memory.allocate(16));
+  for (int i = 0; i < 5000; ++i) stubs.push_back(memory.allocate(16)->offset);
   const auto module = memory.allocate(50 << 20);
   ASSERT_TRUE(module);
-  for (int i = 0; i < 5000; ++i) stubs.push_back(*memory.allocate(16));
+  for (int i = 0; i < 5000; ++i) stubs.push_back(memory.allocate(16)->offset);
   std::sort(stubs.begin(), stubs.end());
   EXPECT_EQ(std::adjacent_find(stubs.begin(), stubs.end()), stubs.end());
   EXPECT_LE(stubs[4999], 5000U * 16) << "stubs are packed";
   for (std::uint32_t stub : stubs) memory.free(stub, 16);
-  memory.free(*module, 50 << 20);
+  memory.free(module->offset, 50 << 20);
   EXPECT_TRUE(memory.allocate(200 << 20)) << "everything was joined again";
 }
 

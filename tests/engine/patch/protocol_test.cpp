@@ -111,8 +111,9 @@ TEST_F(X86Protocol, AMismatchAnywhereLeavesEverythingAsItWas) {
                                        {&other_, SiteForm::AlignedWord, 68, {100}}};
   const Engine::Allocation allocation = written_code(engine(), 128, sites);
   const Code code = std::move(*engine().publish(allocation, new_sites(sites)));
-  const std::vector<std::uint8_t> before(allocation.rw, allocation.rw + 128);
-  allocation.rw[69] ^= 0x10;  // in the second site's prefixes
+  std::uint8_t* const bytes = alias_of(engine(), code);
+  const std::vector<std::uint8_t> before(bytes, bytes + 128);
+  bytes[69] ^= 0x10;  // in the second site's prefixes
   recording().clear();
 
   PatchBatch batch(engine());
@@ -131,8 +132,8 @@ TEST_F(X86Protocol, AMismatchAnywhereLeavesEverythingAsItWas) {
 
   EXPECT_EQ(recording().steps, (Steps{"check rx+0x0", "check rx+0x44"}));
   EXPECT_FALSE(key_.enabled() || other_.enabled());
-  allocation.rw[69] ^= 0x10;
-  EXPECT_EQ(std::vector<std::uint8_t>(allocation.rw, allocation.rw + 128), before);
+  bytes[69] ^= 0x10;
+  EXPECT_EQ(std::vector<std::uint8_t>(bytes, bytes + 128), before);
   batch.enable(key_);
   batch.enable(other_);
   EXPECT_EQ(committed(batch).sites_written, 2U);
@@ -146,15 +147,16 @@ TEST_F(X86Protocol, EveryByteOfASiteIsExpected) {
     const Code code = std::move(*engine().publish(allocation, new_sites(sites)));
     const unsigned length = engine().sites(code)[0].length;
     EXPECT_EQ(length, form == SiteForm::Toggle ? 5U : 9U);
+    std::uint8_t* const bytes = alias_of(engine(), code);
     for (unsigned byte = 0; byte < length; ++byte) {
-      allocation.rw[4 + byte] ^= 1;
+      bytes[4 + byte] ^= 1;
       PatchBatch batch(engine());
       batch.enable(key);
       EXPECT_FALSE(batch.commit()) << byte;
-      allocation.rw[4 + byte] ^= 1;
+      bytes[4 + byte] ^= 1;
     }
-    allocation.rw[3] ^= 1;
-    allocation.rw[4 + length] ^= 1;  // neighbours are nobody's business
+    bytes[3] ^= 1;
+    bytes[4 + length] ^= 1;  // neighbours are nobody's business
     PatchBatch batch(engine());
     batch.enable(key);
     EXPECT_TRUE(batch.commit());

@@ -88,7 +88,7 @@ TEST_F(Publish, RefusesBytesThatAreNoSite) {
 TEST_F(Publish, ChecksEverySiteBeforeItRegistersOne) {
   const std::vector<TestSite> sites = {{&key_, SiteForm::Toggle, 0, {32}}, {&key_, SiteForm::Toggle, 8, {32}}};
   const Engine::Allocation allocation = written_code(engine(), 64, sites);
-  allocation.rw[8] = 0x90;
+  allocation.staging[8] = 0x90;
   refusal_of(allocation, new_sites(sites), ErrorCode::InvalidArgument);
 }
 
@@ -123,9 +123,9 @@ TEST_F(Publish, AFailedSerialisationUndoesIt) {
 TEST_F(Publish, TakesSitesInEitherStateAndWithAnyDisplacement) {
   const std::vector<TestSite> sites = {{&key_, SiteForm::Toggle, 0, {32}}, {&key_, SiteForm::AlignedWord, 12, {32}}};
   const Engine::Allocation allocation = written_code(engine(), 64, sites);
-  allocation.rw[0] = 0xE9;
-  allocation.rw[3] = 0x55;
-  allocation.rw[16] = 0xE9;
+  allocation.staging[0] = 0xE9;
+  allocation.staging[3] = 0x55;
+  allocation.staging[16] = 0xE9;
   const auto code = engine().publish(allocation, new_sites(sites));
   ASSERT_TRUE(code) << code.error().message();
   EXPECT_EQ(engine().instruction_now(engine().sites(*code)[0]), "test eax, 0x1b");

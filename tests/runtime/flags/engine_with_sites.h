@@ -59,10 +59,10 @@ class EngineWithSites {
     constexpr std::size_t size = 256;
     Result<Engine::Allocation> memory = engine_->allocate(size);
     EXPECT_TRUE(memory);
-    HostInstructionSet::fill_with_traps({memory->rw, size});
+    HostInstructionSet::fill_with_traps({memory->staging, size});
     const auto address = reinterpret_cast<std::uintptr_t>(memory->rx);
     const arch::SiteBytes off = HostInstructionSet::encode(arch::SiteForm::AlignedWord, address, {false, 0});
-    std::copy_n(off.bytes.begin(), off.length, memory->rw);
+    std::copy_n(off.bytes.begin(), off.length, memory->staging);
     const std::vector<std::uint32_t> targets = {64, 128};
     const NewSite site{&key, SiteForm::AlignedWord, 0, std::span(targets).first(key.states() - 1)};
     Result<Code> code = engine_->publish(*memory, {&site, 1});

@@ -37,9 +37,9 @@ class Functions {
     const Engine::Allocation allocation = written_code(engine, slots + 2 * slot * states_ + spread, sites, 0xCC);
     for (std::uint32_t i = 0; i < line; ++i) {
       const std::uint8_t length = idle_site(engine.instruction_set(), form, sites[i].offset).length;
-      write_answer(allocation.rw + sites[i].offset + length, 0);
+      write_answer(allocation.staging + sites[i].offset + length, 0);
     }
-    for (unsigned state = 1; state < states_; ++state) write_answer(allocation.rw + answers[state - 1], state);
+    for (unsigned state = 1; state < states_; ++state) write_answer(allocation.staging + answers[state - 1], state);
     auto code = engine.publish(allocation, new_sites(sites));
     EXPECT_TRUE(code) << (code ? "" : code.error().message());
     code_ = std::move(*code);
@@ -184,8 +184,10 @@ class NewCodeStress : public FlipStress {
   Result<Code> publish_function(std::uint32_t offset) {
     const std::vector<TestSite> sites = {{&key_, SiteForm::AlignedWord, offset, answers_}};
     const Engine::Allocation allocation = written_code(*engine_, 512, sites, 0xCC);
-    write_answer(allocation.rw + offset + idle_site(InstructionSet::X86_64, SiteForm::AlignedWord, offset).length, 0);
-    for (std::uint32_t state = 1; state < states; ++state) write_answer(allocation.rw + answers_[state - 1], state);
+    write_answer(allocation.staging + offset + idle_site(InstructionSet::X86_64, SiteForm::AlignedWord, offset).length,
+                 0);
+    for (std::uint32_t state = 1; state < states; ++state)
+      write_answer(allocation.staging + answers_[state - 1], state);
     return engine_->publish(allocation, new_sites(sites));
   }
 
