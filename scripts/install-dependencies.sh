@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, from Debian 12's own packages. Does nothing if all is there.
+# usage: install-dependencies.sh [benchmarks]     benchmarks: also what benchmarks/engine_table.sh compares with
 # As root or with passwordless sudo it installs; otherwise it prints the line to run and fails. On other systems it warns and
 # tries the same names.
 set -euo pipefail
@@ -12,6 +13,11 @@ packages=(
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
   clang-format-19 clang-tidy-19                                         # checks of the source
 )
+case ${1:-} in
+  "") ;;
+  benchmarks) packages+=(libclang-rt-19-dev openjdk-17-jdk-headless) ;;  # LLVM XRay; Java's SwitchPoint
+  *) echo "usage: $0 [benchmarks]" >&2; exit 2 ;;
+esac
 
 system=unknown
 [ -r /etc/os-release ] && system=$(. /etc/os-release && echo "${ID:-unknown} ${VERSION_ID:-}")
