@@ -123,13 +123,13 @@ void retarget(benchmark::State& state) {
   PatchBatch batch(*engine);
   batch.set(choice, 1);
   must(batch.commit());
-  const std::uint8_t* const site = sites.memory().rx;
+  const std::uint8_t* const code = sites.memory().rx;
   const Busy busy(state.range(0), random_calls(sites));
   bool second = false;
   interleave(state,
              [&] {
                second = !second;
-               batch.retarget(choice, site, 1, site + (second ? second_return : first_return));
+               batch.retarget(choice, code + sites.site(0), 1, code + (second ? second_return : first_return));
                must(batch.commit());
              },
              {membarrier_alone()});

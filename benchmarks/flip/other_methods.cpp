@@ -23,7 +23,8 @@ constexpr std::size_t page = 4096;
 }  // namespace
 
 OtherProgram::OtherProgram(std::uint32_t sites)
-    : count_(sites),
+    : instruction_set_(must(Engine::process())->instruction_set()),
+      count_(sites),
       size_((std::size_t{sites} * stride + page - 1) / page * page),
       file_(open("/proc/self/mem", O_RDWR | O_CLOEXEC)),
       serialiser_(must(detail::make_membarrier_serialiser())) {
@@ -31,9 +32,8 @@ OtherProgram::OtherProgram(std::uint32_t sites)
   if (memory == MAP_FAILED) fail(std::string("mmap: ") + std::strerror(errno));
   madvise(memory, size_, MADV_NOHUGEPAGE);  // as code memory that grew piece by piece
   code_ = static_cast<std::uint8_t*>(memory);
-  const InstructionSet isa = must(Engine::process())->instruction_set();
   for (std::uint32_t i = 0; i < count_; ++i)
-    write_function(isa, SiteForm::AlignedWord, code_ + std::size_t{i} * stride);
+    write_function(instruction_set_, SiteForm::AlignedWord, i, code_ + std::size_t{i} * stride);
   protect(code_, size_, false);
 }
 
@@ -47,11 +47,13 @@ void OtherProgram::protect(std::uint8_t* at, std::size_t size, bool writable) co
     fail(std::string("mprotect: ") + std::strerror(errno));
 }
 
-// `at`: where the site's bytes are, in the code or in a copy of it.
+// `at`: where the function's bytes are, in the code or in a copy of it.
 void OtherProgram::store(std::uint8_t* at, std::uint32_t site) const noexcept {
-  const std::uint64_t offset = std::uint64_t{site} * stride;
-  const arch::SiteStore store =
-      arch::HostInstructionSet::rewrite(at, arch::SiteForm::AlignedWord, offset, {on_, offset + first_return});
+  const std::uint64_t function = std::uint64_t{site} * stride;
+  const std::uint32_t begin = site_offset(instruction_set_, site);
+  at += begin;
+  const arch::SiteStore store = arch::HostInstructionSet::rewrite(at, arch::SiteForm::AlignedWord, function + begin,
+                                                                  {on_, function + first_return});
   if (store.size == 4) {
     std::atomic_ref(*reinterpret_cast<std::uint32_t*>(at + store.offset))
         .store(static_cast<std::uint32_t>(store.new_value), std::memory_order_relaxed);  // the system calls order
@@ -100,7 +102,8 @@ void OtherProgram::flip(OtherMethod method) {
 }
 
 void OtherProgram::call(std::uint32_t function) const {
-  reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(code_ + std::size_t{function} * stride))();
+  reinterpret_cast<void (*)()>(reinterpret_cast<std::uintptr_t>(code_ + std::size_t{function} * stride +
+                                                                site_offset(instruction_set_, function)))();
 }
 
 }  // namespace shunt::bench

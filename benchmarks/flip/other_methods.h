@@ -33,6 +33,7 @@ class OtherProgram {
   void protect(std::uint8_t* at, std::size_t size, bool writable) const;
   void flip_through_file();
 
+  InstructionSet instruction_set_;
   std::uint32_t count_;
   std::size_t size_;
   std::uint8_t* code_;

@@ -1,9 +1,10 @@
 // The code that the flip benchmarks flip: functions of one site each, one in 64 bytes, in address order.
 //
-//   offset 0    site      falls through to the return behind it, or branches to the first return below
-//   offset 16   return
-//   offset 32   return
+//   offset 0 to 7   site      falls through to the return behind it, or branches to the first return below
+//   offset 16       return
+//   offset 32       return
 //
+// Sites stand at any byte, as a code generator leaves them: half of the AlignedWords need prefixes.
 // Bias: a flip touches the same lines again and again, so up to the size of the caches they are warm.
 #pragma once
 
@@ -17,8 +18,11 @@ namespace shunt::bench {
 
 inline constexpr std::uint32_t stride = 64, first_return = 16, second_return = 32;
 
+// Where function `number` has its site, from the function's first byte.
+std::uint32_t site_offset(InstructionSet instruction_set, std::uint32_t number) noexcept;
+
 // The bytes of one such function, idle, as they are at a multiple of `stride`.
-void write_function(InstructionSet instruction_set, SiteForm form, std::uint8_t* at);
+void write_function(InstructionSet instruction_set, SiteForm form, std::uint32_t number, std::uint8_t* at);
 
 // Code of an engine with some sites of each given key.
 class PublishedSites {
@@ -29,7 +33,10 @@ class PublishedSites {
   };
   PublishedSites(Engine& engine, SiteForm form, std::span<const Group> groups);
 
-  void call(std::uint32_t function) const { code_.entry<void()>(std::size_t{function} * stride)(); }
+  void call(std::uint32_t function) const { code_.entry<void()>(site(function))(); }
+  [[nodiscard]] std::size_t site(std::uint32_t function) const noexcept {  // its offset in the code
+    return std::size_t{function} * stride + site_offset(instruction_set_, function);
+  }
   [[nodiscard]] std::uint32_t count() const noexcept { return count_; }
   [[nodiscard]] const Engine::Allocation& memory() const noexcept { return memory_; }
 
@@ -37,6 +44,7 @@ class PublishedSites {
   void blind_store() const noexcept;
 
  private:
+  InstructionSet instruction_set_;
   std::uint32_t count_ = 0;
   Engine::Allocation memory_;
   std::uint8_t* alias_ = nullptr;  // where blind_store() writes
