@@ -24,16 +24,27 @@ function(shunt_options target)
   endif()
 endfunction()
 
-# shunt_library(name SOURCES a.cpp... LINK libs... [INCLUDE dirs...])
+# shunt_library(name SOURCES a.cpp... LINK libs... [INCLUDE dirs...] [SHAREABLE] [INTERNAL])
+# Static. SHAREABLE: shared with BUILD_SHARED_LIBS, and then only what is marked SHUNT_API can be seen from outside.
+# INTERNAL: not installed.
 # The project's root is on the include path of every library, for internal headers ("engine/sites/site_table.h").
 function(shunt_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINK;INCLUDE" ${ARGN})
-  add_library(${name} STATIC ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "SHAREABLE;INTERNAL" "" "SOURCES;LINK;INCLUDE" ${ARGN})
+  if(ARG_SHAREABLE AND BUILD_SHARED_LIBS)
+    add_library(${name} SHARED ${ARG_SOURCES})
+    set_target_properties(${name} PROPERTIES
+      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+      C_VISIBILITY_PRESET hidden CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
+  else()
+    add_library(${name} STATIC ${ARG_SOURCES})
+  endif()
   target_include_directories(${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR};${ARG_INCLUDE}>"
     $<INSTALL_INTERFACE:include>)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   shunt_options(${name})
-  set_property(GLOBAL APPEND PROPERTY SHUNT_LIBRARIES ${name})  # to be installed
+  if(NOT ARG_INTERNAL)
+    set_property(GLOBAL APPEND PROPERTY SHUNT_LIBRARIES ${name})  # to be installed
+  endif()
 endfunction()
 
 # shunt_program(name SOURCES a.cpp... LINK libs...)

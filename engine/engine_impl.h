@@ -60,7 +60,7 @@ struct CommitPlan {
 
 }  // namespace detail
 
-struct Engine::Impl final : detail::LockedAtFork {
+struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
        std::unique_ptr<detail::CoreSerialiser> new_serialiser);
   ~Impl();

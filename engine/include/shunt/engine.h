@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "shunt/api.h"
 #include "shunt/error.h"
 #include "shunt/patch_batch.h"
 #include "shunt/static_key.h"
@@ -42,11 +43,12 @@ struct SiteBytes {
 
 // A site in state 0 (a Redirect: a branch to itself): what a code generator writes where a NewSite will be. `offset` is
 // its place from the code's first byte, which stands at a multiple of 16. Pure.
-[[nodiscard]] SiteBytes idle_site(InstructionSet instruction_set, SiteForm form, std::uint32_t offset) noexcept;
+[[nodiscard]] SHUNT_API SiteBytes idle_site(InstructionSet instruction_set, SiteForm form,
+                                            std::uint32_t offset) noexcept;
 
 // Code that can run. Movable handle: when it ends, its sites are dropped and its memory is filled with traps and may be
 // used again, so no thread may be in it any more, and no branch lead to it. Must not outlive its engine.
-class Code {
+class SHUNT_API Code {
  public:
   Code() noexcept = default;
   ~Code();
@@ -90,7 +92,7 @@ CodeViews code_views(const Engine& engine) noexcept;
 }  // namespace detail
 
 // Thread-safe, except for construction and destruction.
-class Engine {
+class SHUNT_API Engine {
  public:
   // The process's engine: made at first use, never destroyed. If it cannot be made, the error is returned each time.
   static Result<Engine*> process();

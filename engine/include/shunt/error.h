@@ -10,6 +10,8 @@
 #include <utility>
 #include <variant>
 
+#include "shunt/api.h"
+
 namespace shunt {
 
 // What went wrong, for programs. The message says it for people: the place and the remedy.
@@ -35,9 +37,9 @@ enum class ErrorCode : std::uint8_t {
 };
 
 // The enumerator's name, for logs: "ExpectedBytesMismatch". Never null; thread-safe.
-[[nodiscard]] std::string_view name_of(ErrorCode code) noexcept;
+[[nodiscard]] SHUNT_API std::string_view name_of(ErrorCode code) noexcept;
 
-class [[nodiscard]] Error {
+class [[nodiscard]] SHUNT_API Error {
  public:
   Error(ErrorCode code, std::string message) : code_(code), message_(std::move(message)) {}
   [[nodiscard]] ErrorCode code() const noexcept { return code_; }
@@ -49,7 +51,7 @@ class [[nodiscard]] Error {
 };
 
 // Every error of the library is made here: the place for a breakpoint.
-[[nodiscard]] Error make_error(ErrorCode code, std::string message);
+[[nodiscard]] SHUNT_API Error make_error(ErrorCode code, std::string message);
 
 // A value or an Error. Like std::expected (C++23), cut down to what the library uses.
 template <class T>

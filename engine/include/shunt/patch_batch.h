@@ -6,6 +6,7 @@
 #include <memory>
 #include <string_view>
 
+#include "shunt/api.h"
 #include "shunt/error.h"
 #include "shunt/static_key.h"
 
@@ -27,7 +28,7 @@ struct CommitReport {
 };
 
 // Not thread-safe itself; any number of threads may each commit their own batch.
-class PatchBatch {
+class SHUNT_API PatchBatch {
  public:
   explicit PatchBatch(Engine& engine);
   ~PatchBatch();

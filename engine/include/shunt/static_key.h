@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "shunt/api.h"
+
 namespace shunt {
 
 class Engine;
@@ -15,7 +17,7 @@ class SiteTable;
 
 // What StaticKey and StaticSwitch share: a name, the engine that they belong to, and the state that the last batch
 // wrote. Constant-initialised, so keys may live in static storage.
-class KeyBase {
+class SHUNT_API KeyBase {
  public:
   KeyBase(const KeyBase&) = delete;
   KeyBase& operator=(const KeyBase&) = delete;
