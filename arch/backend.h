@@ -4,6 +4,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -37,6 +38,9 @@ concept InstructionSet =
       { Isa::is_site(at, form, address) } -> std::same_as<bool>;
       { Isa::holds(at, form, address, direction) } -> std::same_as<bool>;
       { Isa::rewrite(at, form, address, direction) } -> std::same_as<SiteStore>;
+      { Isa::breakpoint } -> std::same_as<const std::optional<std::uint8_t>&>;
+      { Isa::needs_breakpoint(form) } -> std::same_as<bool>;
+      { Isa::resumption(form, address, direction) } -> std::same_as<Resumption>;
       { Isa::fill_with_traps(code) } -> std::same_as<void>;
       { Isa::needs_maintenance(traits) } -> std::same_as<bool>;
       { Isa::maintain(traits, ranges, operations) } -> std::same_as<void>;

@@ -3,7 +3,8 @@
 // A patch site is one instruction that is rewritten while other threads may execute it. In each state it either falls
 // through or branches to a target (a Call: calls it). An instruction set says how that looks in bytes (encode.h), what
 // bytes mean (decode.h), which rewrites are legal while others execute the site and by which single store
-// (transition.h), and what makes written bytes fetchable (cache.h). All of it is pure: no heap, no locks, no calls of
+// (transition.h), how it is rewritten where no single store will do (breakpoint.h), and what makes written bytes
+// fetchable (cache.h). All of it is pure: no heap, no locks, no calls of
 // the operating system, no globals.
 #pragma once
 
@@ -20,7 +21,22 @@ enum class SiteForm : std::uint8_t {
   AlignedWord,  // the instruction's changing bytes lie in one aligned word, written by one store
   Redirect,     // a branch in every state, to one target or to another; placed like an AlignedWord
   Call,         // a no-op, or a call of a target; placed like an AlignedWord
+
+  // The same at any address, without prefixes: rewritten by the breakpoint protocol (breakpoint.h).
+  Unaligned,          // a no-op or a branch
+  UnalignedRedirect,  // a branch in every state
+  UnalignedCall,      // a no-op or a call
 };
+
+[[nodiscard]] constexpr bool is_unaligned(SiteForm form) noexcept {
+  return form >= SiteForm::Unaligned;
+}
+[[nodiscard]] constexpr bool is_redirect(SiteForm form) noexcept {
+  return form == SiteForm::Redirect || form == SiteForm::UnalignedRedirect;
+}
+[[nodiscard]] constexpr bool is_call(SiteForm form) noexcept {
+  return form == SiteForm::Call || form == SiteForm::UnalignedCall;
+}
 
 // Where a site sends execution in one state. A Toggle's target is meaningful also when it falls through.
 struct Direction {
@@ -67,6 +83,15 @@ struct CodeRange {
 };
 
 enum class Operation : std::uint8_t { Unknown, Nop, Jump, Call, Test, Trap };
+
+// Where a thread goes on that ran into the breakpoint which stands at a site while it is rewritten: it does what the
+// site's new instruction would do.
+struct Resumption {
+  std::uint64_t address = 0;         // of the next instruction
+  std::uint64_t return_address = 0;  // pushed before, if the new instruction is a call; else 0
+
+  friend constexpr bool operator==(const Resumption&, const Resumption&) = default;
+};
 
 // A decoded instruction. `target` of Jump and Call is an address; `immediate` of Test and Trap is the operand.
 struct Decoded {

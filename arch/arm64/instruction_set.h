@@ -4,6 +4,7 @@
 #include <span>
 #include <string_view>
 
+#include "arch/arm64/breakpoint.h"
 #include "arch/arm64/cache.h"
 #include "arch/arm64/decode.h"
 #include "arch/arm64/encode.h"
@@ -25,6 +26,9 @@ struct InstructionSet {
   static constexpr auto is_site = &arm64::is_site;
   static constexpr auto holds = &arm64::holds;
   static constexpr auto rewrite = &arm64::rewrite;
+  static constexpr auto breakpoint = breakpoint_byte;
+  static constexpr auto needs_breakpoint = &arm64::needs_breakpoint;
+  static constexpr auto resumption = &arm64::resumption;
   static constexpr auto fill_with_traps = &arm64::fill_with_traps;
   static constexpr auto needs_maintenance = &arm64::needs_maintenance;
 

@@ -34,7 +34,7 @@ namespace shunt::arch::arm64 {
 }
 
 [[nodiscard]] constexpr bool supports(SiteForm form) noexcept {
-  return form != SiteForm::Toggle;
+  return form != SiteForm::Toggle && !is_unaligned(form);  // every instruction is aligned
 }
 [[nodiscard]] constexpr bool placeable(SiteForm, std::uint64_t address) noexcept {
   return (address & 3) == 0;

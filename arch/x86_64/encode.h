@@ -6,6 +6,8 @@
 //   word differ
 //   Redirect      never                              E9 d0 d1 d2 d3  jmp rel32      as an AlignedWord
 //   Call          0F 1F 44 00 00  nop                E8 d0 d1 d2 d3  call rel32     as an AlignedWord
+//   Unaligned, UnalignedRedirect, UnalignedCall: as an AlignedWord, a Redirect, a Call, but of five bytes at any
+//   address
 //
 // An AlignedWord, Redirect or Call whose five bytes would cross an 8-byte boundary carries 1 to 4 redundant prefixes 2E
 // in front, so that the five begin on the boundary. It stays one instruction in both states, whatever its address: over
@@ -38,10 +40,10 @@ inline constexpr unsigned core_length = 5;  // the instruction without prefixes
 inline constexpr unsigned max_site_length = core_length + 4;
 
 // Prefixes that a site at `address` carries: as many as bring its five bytes into one aligned 8-byte word. A Toggle
-// needs none.
+// and unaligned forms need none.
 [[nodiscard]] constexpr unsigned prefix_length(SiteForm form, std::uint64_t address) noexcept {
   const unsigned in_word = address & 7;
-  return form == SiteForm::Toggle || in_word <= 8 - core_length ? 0 : 8 - in_word;
+  return form == SiteForm::Toggle || is_unaligned(form) || in_word <= 8 - core_length ? 0 : 8 - in_word;
 }
 
 [[nodiscard]] constexpr unsigned site_length(SiteForm form, std::uint64_t address) noexcept {
@@ -62,13 +64,13 @@ inline constexpr unsigned max_site_length = core_length + 4;
 
 // The opcode of the branch that a site makes.
 [[nodiscard]] constexpr std::uint8_t branch_opcode(SiteForm form) noexcept {
-  return form == SiteForm::Call ? opcode_call_rel32 : opcode_jmp_rel32;
+  return is_call(form) ? opcode_call_rel32 : opcode_jmp_rel32;
 }
 
 // The five bytes of a site, little-endian in the low 40 bits. A Redirect branches, whatever the direction says.
 // Precondition: reaches(target), unless the form does not encode it.
 [[nodiscard]] constexpr std::uint64_t core_bits(SiteForm form, std::uint64_t core, Direction direction) noexcept {
-  const bool branches = direction.branches || form == SiteForm::Redirect;
+  const bool branches = direction.branches || is_redirect(form);
   if (form != SiteForm::Toggle && !branches) return nop5_bits;
   const std::uint64_t opcode = branches ? branch_opcode(form) : opcode_test_eax_imm32;
   return opcode | static_cast<std::uint64_t>(static_cast<std::uint32_t>(direction.target - (core + core_length))) << 8;

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "arch/site.h"
+#include "arch/x86_64/breakpoint.h"
 #include "arch/x86_64/cache.h"
 #include "arch/x86_64/decode.h"
 #include "arch/x86_64/encode.h"
@@ -25,6 +26,9 @@ struct InstructionSet {
   static constexpr auto is_site = &x86_64::is_site;
   static constexpr auto holds = &x86_64::holds;
   static constexpr auto rewrite = &x86_64::rewrite;
+  static constexpr auto breakpoint = breakpoint_byte;
+  static constexpr auto needs_breakpoint = &x86_64::needs_breakpoint;
+  static constexpr auto resumption = &x86_64::resumption;
   static constexpr auto fill_with_traps = &x86_64::fill_with_traps;
   static constexpr auto needs_maintenance = &x86_64::needs_maintenance;
 

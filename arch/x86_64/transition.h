@@ -9,6 +9,7 @@
 //   Redirect      jmp <-> jmp: the same store.
 //   Call          nop <-> call, call <-> call: the same store. A thread in the function that was called returns behind
 //                 the site, whatever stands there by then: the site is equally long in every state.
+//   unaligned     the same rewrites, but by the breakpoint protocol (breakpoint.h): no single store does it.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ namespace shunt::arch::x86_64 {
 // Whether the site may go from one direction to the other while others execute it.
 [[nodiscard]] constexpr bool legal(SiteForm form, Direction from, Direction to) noexcept {
   if (form == SiteForm::Toggle) return from.target == to.target;
-  return form != SiteForm::Redirect || (from.branches && to.branches);
+  return !is_redirect(form) || (from.branches && to.branches);
 }
 
 namespace detail {
@@ -49,7 +50,7 @@ static_assert((prefixes_in_word & 0xFF) == null_prefix);
 // the aligned 8-byte words that the site touches.
 [[nodiscard]] inline bool holds(const std::uint8_t* at, SiteForm form, std::uint64_t address,
                                 Direction direction) noexcept {
-  if (form == SiteForm::Toggle) {
+  if (form == SiteForm::Toggle || is_unaligned(form)) {
     std::uint32_t operand;
     std::memcpy(&operand, at + 1, sizeof operand);
     return (std::uint64_t{operand} << 8 | *at) == core_bits(form, address, direction);
@@ -70,11 +71,11 @@ static_assert((prefixes_in_word & 0xFF) == null_prefix);
   for (unsigned i = 0; i < prefixes; ++i) {
     if (at[i] != null_prefix) return false;
   }
-  return at[prefixes] == branch_opcode(form) || (form != SiteForm::Redirect && holds(at, form, address, {}));
+  return at[prefixes] == branch_opcode(form) || (!is_redirect(form) && holds(at, form, address, {}));
 }
 
-// The store that brings the site to `to`; `at` holds its present bytes. Precondition: the transition is legal and `to`
-// is in reach.
+// The store that brings the site to `to`; `at` holds its present bytes. Precondition: the transition is legal, `to` is
+// in reach, and the form is none of the unaligned ones.
 [[nodiscard]] inline SiteStore rewrite(const std::uint8_t* at, SiteForm form, std::uint64_t address,
                                        Direction to) noexcept {
   if (form == SiteForm::Toggle) {

@@ -35,8 +35,7 @@ Error expected_bytes_error(const KeySites& sites, const void* address, std::span
 }
 
 Error no_site_error(const PlacedSite& site, std::string_view form_problem) {
-  return make_error(ErrorCode::InvalidArgument, std::string("no patch site of form ") +
-                                                    (site.form == SiteForm::Toggle ? "Toggle" : "AlignedWord") +
+  return make_error(ErrorCode::InvalidArgument, std::string("no patch site of form ") + name_of(site.form) +
                                                     " at code offset " + std::to_string(site.offset) + " (key \"" +
                                                     site.key->name() + "\"): " + std::string(form_problem));
 }

@@ -71,14 +71,6 @@ class DirectWriter {
 };
 static_assert(CodeWriter<DirectWriter>);
 
-[[nodiscard]] constexpr arch::SiteForm arch_form(SiteForm form) noexcept {
-  static_assert(static_cast<int>(SiteForm::Toggle) == static_cast<int>(arch::SiteForm::Toggle) &&
-                static_cast<int>(SiteForm::AlignedWord) == static_cast<int>(arch::SiteForm::AlignedWord) &&
-                static_cast<int>(SiteForm::Redirect) == static_cast<int>(arch::SiteForm::Redirect) &&
-                static_cast<int>(SiteForm::Call) == static_cast<int>(arch::SiteForm::Call));
-  return static_cast<arch::SiteForm>(form);
-}
-
 // Errors, worded in one place (patch/patcher.cpp).
 Error expected_bytes_error(const KeySites& sites, const void* address, std::span<const std::uint8_t> found,
                            std::span<const std::uint8_t> expected);
@@ -211,7 +203,7 @@ class Protocol final : public Patcher {
   };
 
   static arch::Direction direction(const SiteView& site, unsigned state) noexcept {
-    return {state != 0 || site.form == SiteForm::Redirect, site.target(state)};
+    return {state != 0 || is_redirect(site.form), site.target(state)};
   }
 
   bool holds(const CodeViews& code, const SiteView& site, unsigned state) {

@@ -7,7 +7,8 @@
 //   form         0 Toggle, 1 AlignedWord, 2 Call, 3 unused
 //
 // A site that falls through in state 0 has a target for each state above it: 8 bytes with two states. Redirects have a
-// target in state 0 as well, so they have records of their own (Shape::Redirect), in which the form is implied.
+// target in state 0 as well, so they have records of their own (Shape::Redirect), in which the form is implied. So do
+// unaligned forms, because batches write them in another way; their form is that of their aligned likeness.
 //
 // Records are put in order of offset when a batch wants them so (sort()), not at each append: publishing one function
 // after another stays cheap, and a batch writes in address order. Removed records are squeezed out once they are the
@@ -19,20 +20,29 @@
 #include <span>
 #include <vector>
 
+#include "engine/sites/site_form.h"
 #include "shunt/engine.h"
 
 namespace shunt::detail {
 
-// How many targets a form's sites have: one for each state above the first, or one for each state.
-enum class Shape : std::uint8_t { FallsThrough, Redirect };
+// What the sites of one SiteRecords have in common: how many targets they have, one for each state above the first or
+// one for each state; and whether they are of an unaligned form.
+enum class Shape : std::uint8_t { FallsThrough, Redirect, UnalignedFallsThrough, UnalignedRedirect };
 
 [[nodiscard]] constexpr Shape shape_of(SiteForm form) noexcept {
-  return form == SiteForm::Redirect ? Shape::Redirect : Shape::FallsThrough;
+  if (is_unaligned(form)) return is_redirect(form) ? Shape::UnalignedRedirect : Shape::UnalignedFallsThrough;
+  return is_redirect(form) ? Shape::Redirect : Shape::FallsThrough;
+}
+[[nodiscard]] constexpr bool is_redirect(Shape shape) noexcept {
+  return shape == Shape::Redirect || shape == Shape::UnalignedRedirect;
+}
+[[nodiscard]] constexpr bool is_unaligned(Shape shape) noexcept {
+  return shape == Shape::UnalignedFallsThrough || shape == Shape::UnalignedRedirect;
 }
 
 // The lowest state that has a target.
 [[nodiscard]] constexpr unsigned first_branching_state(SiteForm form) noexcept {
-  return form == SiteForm::Redirect ? 0 : 1;
+  return is_redirect(form) ? 0 : 1;
 }
 
 // A site as its record says it. Points into SiteRecords: ends with the next change to them.
@@ -56,7 +66,7 @@ class SiteRecords {
   static constexpr std::uint32_t max_offset = 0x7FFFFFFE;
 
   explicit SiteRecords(unsigned states, Shape shape = Shape::FallsThrough)
-      : stride_(states + (shape == Shape::Redirect ? 1 : 0)), shape_(shape) {}
+      : stride_(states + (is_redirect(shape) ? 1 : 0)), shape_(shape) {}
 
   [[nodiscard]] static constexpr std::size_t bytes_per_site(unsigned states) noexcept {  // that fall through in state 0
     return states * sizeof(std::uint32_t);
@@ -106,7 +116,7 @@ class SiteRecords {
 
   [[nodiscard]] SiteView at(std::size_t slot) const noexcept { return view(&words_[slot * stride_]); }
   void set_target(std::size_t slot, unsigned state, std::uint32_t target) noexcept {
-    std::uint32_t& word = words_[slot * stride_ + state + (shape_ == Shape::Redirect ? 1 : 0)];
+    std::uint32_t& word = words_[slot * stride_ + state + (is_redirect(shape_) ? 1 : 0)];
     word = (word & form_bit) | target;
   }
 
@@ -115,17 +125,30 @@ class SiteRecords {
   static constexpr std::uint32_t offset_mask = SiteView::offset_mask;
   static constexpr std::uint32_t removed_mark = 0x7FFFFFFF;
 
-  // The form's two bits, and back. A Redirect's are those of an AlignedWord: the shape tells them apart.
+  // The form's two bits, and back. A Redirect's are those of an AlignedWord: the shape tells them apart. It also tells
+  // an unaligned form from its likeness.
   [[nodiscard]] static constexpr std::uint32_t code_of(SiteForm form) noexcept {
-    return form == SiteForm::Toggle ? 0 : form == SiteForm::Call ? 2 : 1;
+    return form == SiteForm::Toggle ? 0 : is_call(form) ? 2 : 1;
   }
   [[nodiscard]] static constexpr SiteForm form_of(std::uint32_t code) noexcept {
     constexpr SiteForm forms[] = {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Call, SiteForm::AlignedWord};
     return forms[code];
   }
   [[nodiscard]] SiteView view(const std::uint32_t* record) const noexcept {
-    const SiteForm form = form_of(record[0] >> 31 | record[1] >> 31 << 1);
-    return {record[0] & offset_mask, shape_ == Shape::Redirect ? SiteForm::Redirect : form, record + 1};
+    return {record[0] & offset_mask, form(record[0] >> 31 | record[1] >> 31 << 1), record + 1};
+  }
+  [[nodiscard]] SiteForm form(std::uint32_t code) const noexcept {
+    switch (shape_) {
+      case Shape::FallsThrough:
+        break;
+      case Shape::Redirect:
+        return SiteForm::Redirect;
+      case Shape::UnalignedFallsThrough:
+        return code == 2 ? SiteForm::UnalignedCall : SiteForm::Unaligned;
+      case Shape::UnalignedRedirect:
+        return SiteForm::UnalignedRedirect;
+    }
+    return form_of(code);
   }
   [[nodiscard]] static bool live(const std::uint32_t* record) noexcept {
     return (record[1] & offset_mask) != removed_mark;

@@ -24,6 +24,12 @@ enum class SiteForm : std::uint8_t {
   AlignedWord,  // x86-64: NOP5 <-> JMP5 within one aligned 8-byte word; arm64: NOP <-> B. Any number of targets
   Redirect,     // a branch in every state, also in state 0; encoded like an AlignedWord
   Call,         // a direct call of a function, or a no-op; placed like an AlignedWord
+
+  // x86-64: five bytes at any address. A batch that writes one makes three core serialisations instead of one, and a
+  // thread that blocks SIGTRAP must not execute it (docs/patching-protocol.md, breakpoints).
+  Unaligned,          // NOP5 <-> JMP5, JMP5 <-> JMP5
+  UnalignedRedirect,  // JMP5 <-> JMP5, a branch in every state
+  UnalignedCall,      // NOP5 <-> CALL5, CALL5 <-> CALL5
 };
 
 // A site in code that is about to be published, as offsets from the code's first byte. What stands there must be a site

@@ -64,8 +64,19 @@ TEST(X86Encode, ChangingBytesLieInOneWordAtEveryAddress) {
   EXPECT_EQ(site_length(SiteForm::Toggle, base + 5), core_length);
 }
 
+TEST(X86Encode, UnalignedFormsAreFiveBytesAtEveryAddress) {
+  for (std::uint64_t address = base; address < base + 64; ++address) {
+    EXPECT_EQ(hex(encode(SiteForm::Unaligned, address, {false, 0})), "0f1f440000");
+    EXPECT_EQ(hex(encode(SiteForm::Unaligned, address, {true, address + 0x1234567d})), "e978563412");
+    EXPECT_EQ(hex(encode(SiteForm::UnalignedRedirect, address, {false, address + 0x1234567d})), "e978563412");
+    EXPECT_EQ(hex(encode(SiteForm::UnalignedCall, address, {false, 0})), "0f1f440000");
+    EXPECT_EQ(hex(encode(SiteForm::UnalignedCall, address, {true, address + 0x1234567d})), "e878563412");
+  }
+}
+
 TEST(X86Encode, ReachEndsAtTheRangeOfRel32) {
-  for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
+  for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call,
+                        SiteForm::Unaligned, SiteForm::UnalignedRedirect, SiteForm::UnalignedCall}) {
     for (std::uint64_t address = base; address < base + 8; ++address) {
       const std::uint64_t after = address + site_length(form, address);
       EXPECT_TRUE(reaches(form, address, after + 0x7FFF'FFFF));

@@ -70,6 +70,23 @@ TEST(SiteRecords, KeepsEveryFormAndItsTargetsApart) {
   EXPECT_EQ(records.size(), 2U);
 }
 
+TEST(SiteRecords, OfUnalignedFormsHaveShapesOfTheirOwn) {
+  SiteRecords records(2, shape_of(SiteForm::Unaligned));
+  add(records, 0, SiteForm::Unaligned, {100});
+  add(records, 16, SiteForm::UnalignedCall, {SiteRecords::max_offset});
+  EXPECT_EQ(records.at(records.find(0)).form, SiteForm::Unaligned);
+  EXPECT_EQ(records.at(records.find(16)).form, SiteForm::UnalignedCall);
+  EXPECT_EQ(records.at(records.find(16)).target(1), SiteRecords::max_offset);
+  EXPECT_EQ(shape_of(SiteForm::UnalignedCall), shape_of(SiteForm::Unaligned));
+
+  SiteRecords redirects(2, shape_of(SiteForm::UnalignedRedirect));
+  add(redirects, 8, SiteForm::UnalignedRedirect, {100, 200});
+  redirects.set_target(redirects.find(8), 0, 101);
+  EXPECT_EQ(redirects.at(redirects.find(8)).form, SiteForm::UnalignedRedirect);
+  EXPECT_EQ(redirects.at(redirects.find(8)).target(0), 101U);
+  EXPECT_EQ(redirects.at(redirects.find(8)).target(1), 200U);
+}
+
 TEST(SiteRecords, OfRedirectsHaveATargetForEachState) {
   SiteRecords records(2, Shape::Redirect);
   add(records, 8, SiteForm::Redirect, {100, 200});
