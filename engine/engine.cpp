@@ -29,7 +29,7 @@ Engine::Impl::Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<d
       memory(std::move(mapping), trap_fill(new_patcher->instruction_set())),
       code_region{{memory.rx(), memory.rw()}, memory.size(), 0},
       patcher(std::move(new_patcher)),
-      serialiser(std::move(new_serialiser)),
+      serialiser(detail::make_counting_serialiser(std::move(new_serialiser), seeing.counters)),
       regions{&code_region},
       table(code_region) {
   detail::hold_at_fork(*this);
@@ -45,13 +45,16 @@ Engine::Impl::~Impl() {
 }
 
 void Engine::Impl::lock_before_fork() {
+  seeing.lock_before_commits();
   commit_lock.lock();
   memory.lock().lock();
+  seeing.lock_after_commits();
 }
 
 void Engine::Impl::unlock_after_fork() {
   memory.lock().unlock();
   commit_lock.unlock();
+  seeing.unlock_all();
 }
 
 Status Engine::Impl::bind(KeyBase& key) {
@@ -78,6 +81,7 @@ void Engine::Impl::end_key(KeyBase& key) noexcept {
 
 void Engine::Impl::end_code(const std::uint8_t* rx, std::size_t size) noexcept {
   const std::uint32_t begin = offset_of(rx);
+  seeing.observers.ended(rx);
   drop_code(begin, static_cast<std::uint32_t>(size));
   memory.free(begin, size);
 }
@@ -105,7 +109,9 @@ Code& Code::operator=(Code&& other) noexcept {
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-Engine::~Engine() = default;
+Engine::~Engine() {
+  if (impl_ != nullptr) impl_->seeing.watch.end();
+}
 
 Result<Engine*> Engine::process() {
   static Result<std::unique_ptr<Engine>>* const made =
@@ -126,7 +132,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, det
                                                       std::to_string(options.code_reservation) +
                                                       "; 64 KiB to 2 GiB are possible");
   }
-  Result<detail::DualMapping> mapping = detail::DualMapping::create(options.code_reservation, parts.backing);
+  Result<detail::DualMapping> mapping = detail::DualMapping::create(
+      options.code_reservation, options.anonymous_code ? detail::Backing::Anonymous : parts.backing);
   if (!mapping) return mapping.error();
   std::unique_ptr<Engine> engine(new Engine(nullptr));
   engine->impl_ =
@@ -154,11 +161,11 @@ void Engine::release(const Allocation& allocation) noexcept {
 }
 
 Result<Code> Engine::publish(const Allocation& allocation, std::span<const NewSite> sites) {
-  return impl_->publish(allocation, sites, true);
+  return impl_->seeing.counters.publication(impl_->publish(allocation, sites, true));
 }
 
 Result<Code> Engine::publish_nosync(const Allocation& allocation, std::span<const NewSite> sites) {
-  return impl_->publish(allocation, sites, false);
+  return impl_->seeing.counters.publication(impl_->publish(allocation, sites, false));
 }
 
 Status Engine::resynchronise() {

@@ -15,6 +15,7 @@
 
 #include "engine/fork.h"
 #include "engine/memory/code_memory.h"
+#include "engine/observe/seeing.h"
 #include "engine/patch/patcher.h"
 #include "engine/serialise/core_serialiser.h"
 #include "engine/sites/site_table.h"
@@ -80,6 +81,12 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status check_plan();
   std::size_t write_plan() noexcept;
   void maintain_plan();
+  template <class Visit>
+  void for_each_planned_site(Visit&& visit) const;  // in the order of write_plan(): visit(key, address, length)
+
+  // observe/seeing.cpp
+  static std::size_t write_unwatched(void* impl) noexcept;  // write_plan()
+  static std::size_t write_watched(void* impl) noexcept;    // the same, and notes what it does
 
   // patch/publish.cpp
   Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise);
@@ -115,6 +122,8 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   // Counts commits that wrote. Written under commit_lock; relaxed, because reports of commits that found nothing to do
   // read it as data.
   std::atomic<std::uint64_t> generation{0};
+
+  detail::Seeing seeing{&write_unwatched, &write_watched};  // who watches; its parts say what protects them
 };
 
 }  // namespace shunt

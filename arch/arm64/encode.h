@@ -76,6 +76,21 @@ inline constexpr std::int64_t branch_range = std::int64_t{1} << 27;  // +-128 Mi
   return out;
 }
 
+// A jump to anywhere: ldr x16, #8; br x16; with the address behind it. Changes X16, the register that the procedure
+// call standard leaves to veneers.
+[[nodiscard]] constexpr SiteBytes far_jump(std::uint64_t target) noexcept {
+  constexpr std::uint32_t ldr_x16_8 = 0x58000050;
+  constexpr std::uint32_t br_x16 = 0xD61F0200;
+  SiteBytes out;
+  for (unsigned i = 0; i < 4; ++i) {
+    out.bytes[i] = static_cast<std::uint8_t>(ldr_x16_8 >> (8 * i));
+    out.bytes[4 + i] = static_cast<std::uint8_t>(br_x16 >> (8 * i));
+  }
+  for (unsigned i = 0; i < 8; ++i) out.bytes[8 + i] = static_cast<std::uint8_t>(target >> (8 * i));
+  out.length = 16;
+  return out;
+}
+
 // Free code: every whole word traps. Precondition: `code` begins at a multiple of 4; a tail of less than a word is
 // zeroed (UDF).
 constexpr void fill_with_traps(std::span<std::uint8_t> code) noexcept {

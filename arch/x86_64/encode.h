@@ -87,6 +87,15 @@ inline constexpr unsigned max_site_length = core_length + 4;
   return out;
 }
 
+// A jump to anywhere: FF 25 00 00 00 00 imm64, jmp [rip], with the address behind it. Touches no register and no flag.
+[[nodiscard]] constexpr SiteBytes far_jump(std::uint64_t target) noexcept {
+  SiteBytes out;
+  out.bytes = {0xFF, 0x25};
+  for (unsigned i = 0; i < 8; ++i) out.bytes[6 + i] = static_cast<std::uint8_t>(target >> (8 * i));
+  out.length = 14;
+  return out;
+}
+
 // Free code: every byte traps.
 constexpr void fill_with_traps(std::span<std::uint8_t> code) noexcept {
   for (std::uint8_t& byte : code) byte = opcode_int3;

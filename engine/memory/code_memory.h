@@ -33,6 +33,7 @@ class CodeMemory {
   [[nodiscard]] const std::uint8_t* rx() const noexcept { return mapping_.rx(); }
   [[nodiscard]] std::uint8_t* rw() const noexcept { return mapping_.rw(); }
   [[nodiscard]] std::size_t size() const noexcept { return mapping_.size(); }
+  [[nodiscard]] Backing backing() const noexcept { return mapping_.backing(); }
   [[nodiscard]] bool in_child() const noexcept { return mapping_.in_child(); }
 
   // A place for `size` bytes, and staging memory to write them to, aligned to 64. Errors: OutOfMemory.

@@ -40,6 +40,7 @@ void PatchBatch::retarget(StaticSwitch& key, const void* site, unsigned state, c
 
 Result<CommitReport> PatchBatch::commit() {
   Result<CommitReport> result = impl_->engine->impl_->commit(impl_->states, impl_->targets);
+  if (!result) impl_->engine->impl_->seeing.counters.failed(result.error().code());
   impl_->states.clear();
   impl_->targets.clear();
   return result;
@@ -81,6 +82,7 @@ Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, s
       report.sites_unchanged += queued.key->site_count_.load(std::memory_order_relaxed);  // see static_key.h
     }
     report.generation = generation.load(std::memory_order_relaxed);  // see engine_impl.h
+    seeing.counters.no_op_commit();
     return report;
   }
 
@@ -99,7 +101,7 @@ Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, s
 
   // 2. The sites, through the RW alias.
   if (mutated(detail::Mutant::SerialiseBeforeWrite)) (void)serialiser->serialise();
-  report.sites_written = write_plan();
+  report.sites_written = seeing.watch.write(this);
   report.write_ns = clock.lap();
 
   // 3. Until the stores can be fetched.
@@ -119,7 +121,9 @@ Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, s
   // 5. The new states are the keys' states.
   for (const CommitPlan::Change& change : plan.changes) {
     change.sites->key->state_.store(change.to, std::memory_order_release);  // see static_key.h
+    ++change.sites->flips;
   }
+  seeing.counters.committed(report);
   return report;
 }
 

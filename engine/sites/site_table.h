@@ -51,6 +51,7 @@ struct KeySites {
   std::uint64_t last_code = 0;    // the code whose list this was last put on
   std::uint64_t last_commit = 0;  // CommitPlan::number of the last commit that has a change for this key
   std::size_t change = 0;         // its place in that plan
+  std::uint64_t flips = 0;        // commits that changed its state
 };
 
 // Not thread-safe: the engine's commit lock protects it.

@@ -33,6 +33,23 @@ Bytes assembled(asmjit::Arch arch, const std::function<void(Assembler&)>& emit) 
   return {buffer.begin(), buffer.end()};
 }
 
+TEST(AgainstAsmjit, FarJumps) {
+  constexpr std::uint64_t target = 0x123456789ABCDEF0;
+  EXPECT_EQ(bytes_of(x86_64::far_jump(target)), assembled<asmjit::x86::Assembler>(asmjit::Arch::kX64, [](auto& a) {
+              const asmjit::Label address = a.newLabel();
+              a.jmp(asmjit::x86::qword_ptr(address));
+              a.bind(address);
+              a.embedUInt64(target);
+            }));
+  EXPECT_EQ(bytes_of(arm64::far_jump(target)), assembled<asmjit::a64::Assembler>(asmjit::Arch::kAArch64, [](auto& a) {
+              const asmjit::Label address = a.newLabel();
+              a.ldr(asmjit::a64::x16, asmjit::a64::ptr(address));
+              a.br(asmjit::a64::x16);
+              a.bind(address);
+              a.embedUInt64(target);
+            }));
+}
+
 TEST(AgainstAsmjit, X86) {
   namespace x86 = asmjit::x86;
   constexpr auto arch = asmjit::Arch::kX64;

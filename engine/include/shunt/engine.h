@@ -11,8 +11,11 @@
 
 #include "shunt/api.h"
 #include "shunt/error.h"
+#include "shunt/flip_log.h"
+#include "shunt/observe.h"
 #include "shunt/patch_batch.h"
 #include "shunt/static_key.h"
+#include "shunt/stats.h"
 
 namespace shunt {
 
@@ -89,6 +92,7 @@ struct SiteInfo {
 
 struct EngineOptions {
   std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
+  bool anonymous_code = false;  // code in anonymous memory, not in a memory file: what `perf` asks its map about
 };
 
 namespace detail {
@@ -148,6 +152,32 @@ class SHUNT_API Engine {
   // first byte), "test eax, 0x1234", "b +0x1234". Precondition: `site` came from sites() and its code has not ended.
   [[nodiscard]] std::string instruction(const SiteInfo& site, unsigned state) const;
   [[nodiscard]] std::string instruction_now(const SiteInfo& site) const;
+
+  // Seeing (docs/seeing.md).
+
+  // From now on, tells perf or gdb the names that name() is given. Blocks. Errors: SystemCall (a file cannot be
+  // written), InvalidArgument (perf_map without anonymous_code); nothing has changed then.
+  Status observe(const ObserveOptions& options);
+
+  // Whether anybody observes: else name() does nothing, and names need not be collected. Does not block.
+  [[nodiscard]] bool names_wanted() const noexcept;
+
+  // Names functions of `code`, which must not have ended; a second call replaces the names. They are taken back when
+  // the code ends. Blocks. Errors: InvalidArgument (a symbol does not lie in the code), SystemCall, OutOfMemory.
+  Status name(const Code& code, std::span<const CodeSymbol> symbols);
+
+  // Counters. Blocks (the commit lock). May throw std::bad_alloc.
+  [[nodiscard]] EngineStats stats() const;
+  [[nodiscard]] std::vector<KeyStats> key_stats() const;  // of every key that has been used with this engine
+
+  // Starts the flip log with an empty ring of `capacity` records, and stops it. When start returned, every site that a
+  // commit writes is logged. Starting again empties the ring; stopping a log that is not on is success. Each is a
+  // commit: blocks, and has its errors; also InvalidArgument (capacity 0), OutOfMemory.
+  Status start_flip_log(std::size_t capacity = 4096);
+  Status stop_flip_log();
+
+  // What the ring holds, also after it was stopped. Blocks (the commit lock). May throw std::bad_alloc.
+  [[nodiscard]] FlipLog flip_log() const;
 
   // An engine of chosen parts, for tests.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options, detail::EngineParts parts);
