@@ -16,7 +16,7 @@ constexpr InstructionSet host_set = std::same_as<arch::HostInstructionSet, arch:
                                         : InstructionSet::Arm64;
 
 void put(const Engine::Allocation& code, std::uint32_t offset, const std::uint8_t* bytes, unsigned length) noexcept {
-  std::memcpy(code.rw + offset, bytes, length);
+  std::memcpy(code.staging + offset, bytes, length);
 }
 
 }  // namespace

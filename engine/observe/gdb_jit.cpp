@@ -27,12 +27,13 @@ struct jit_descriptor {
 };
 
 // gdb sets a breakpoint here. The empty assembly keeps the call.
-[[gnu::weak, gnu::noinline, gnu::used]] void __jit_debug_register_code() {  // NOLINT(bugprone-reserved-identifier)
+[[gnu::weak, gnu::noinline, gnu::used, gnu::visibility("default")]] void
+__jit_debug_register_code() {  // NOLINT(bugprone-reserved-identifier)
   asm volatile("" ::: "memory");
 }
 
 // NOLINTNEXTLINE(bugprone-reserved-identifier)
-[[gnu::weak, gnu::used]] jit_descriptor __jit_debug_descriptor = {1, 0, nullptr, nullptr};
+[[gnu::weak, gnu::used, gnu::visibility("default")]] jit_descriptor __jit_debug_descriptor = {1, 0, nullptr, nullptr};
 }
 
 namespace shunt::detail {
