@@ -1,5 +1,4 @@
-// What the engine asks of an instruction set, and the one choice of the host's. Nothing else in the project tests for
-// an instruction set.
+// What the engine asks of an instruction set; the host's is chosen in shunt/arch/host.h.
 #pragma once
 
 #include <concepts>
@@ -11,6 +10,7 @@
 #include "arch/arm64/instruction_set.h"
 #include "arch/site.h"
 #include "arch/x86_64/instruction_set.h"
+#include "shunt/arch/host.h"
 
 namespace shunt::arch {
 
@@ -52,19 +52,7 @@ static_assert(InstructionSet<arm64::InstructionSet>);
 
 }  // namespace shunt::arch
 
-#if defined(__x86_64__)
-#include "arch/x86_64/host.h"
-namespace shunt::arch {
-namespace host = x86_64;
-}
-#elif defined(__aarch64__)
-#include "arch/arm64/host.h"
-namespace shunt::arch {
-namespace host = arm64;
-}
-#else
-#error "shunt knows x86-64 and arm64; a new instruction set is a folder in arch/ and a branch here"
-#endif
+#include SHUNT_HOST_ARCH_HEADER
 
 namespace shunt::arch {
 using HostInstructionSet = host::InstructionSet;

@@ -8,6 +8,7 @@ get_property(libraries GLOBAL PROPERTY SHUNT_LIBRARIES)
 install(TARGETS shunt_arch ${libraries} EXPORT shunt
   LIBRARY COMPONENT library NAMELINK_COMPONENT development
   ARCHIVE COMPONENT development)
+install(DIRECTORY arch/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
 install(DIRECTORY engine/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
 if(TARGET shunt_asmjit)
   install(DIRECTORY engine/codegen/asmjit/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development

@@ -203,7 +203,7 @@ class Protocol final : public Patcher {
   };
 
   static arch::Direction direction(const SiteView& site, unsigned state) noexcept {
-    return {state != 0 || is_redirect(site.form), site.target(state)};
+    return {site.branches(state), site.target(state)};
   }
 
   bool holds(const CodeViews& code, const SiteView& site, unsigned state) {

@@ -1,6 +1,7 @@
 #include "engine/sites/site_records.h"
 
 #include <algorithm>
+#include <iterator>
 #include <new>
 #include <numeric>
 #include <utility>
@@ -17,9 +18,9 @@ void SiteRecords::reserve(std::size_t more) {
 
 void SiteRecords::append(std::uint32_t offset, SiteForm form, std::span<const std::uint32_t> targets) noexcept {
   const bool in_order = sorted_ == slots() && (sorted_ == 0 || offset_of(sorted_ - 1) <= offset);
-  const std::uint32_t code = code_of(form);
-  words_.push_back(offset | code << 31);
-  words_.push_back(targets[0] | code >> 1 << 31);
+  std::uint32_t first[2];
+  pack(first, offset, form, targets[0]);
+  words_.insert(words_.end(), std::begin(first), std::end(first));
   words_.insert(words_.end(), targets.begin() + 1, targets.end());
   if (in_order) sorted_ = slots();
 }

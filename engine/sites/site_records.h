@@ -10,6 +10,9 @@
 // target in state 0 as well, so they have records of their own (Shape::Redirect), in which the form is implied. So do
 // unaligned forms, because batches write them in another way; their form is that of their aligned likeness.
 //
+// The records of host sites are not copied: they stay where the linker put them, 16 bytes apart, in the same form
+// (words 2 and 3 name the key; engine/sites/host_modules.h).
+//
 // Records are put in order of offset when a batch wants them so (sort()), not at each append: publishing one function
 // after another stays cheap, and a batch writes in address order. Removed records are squeezed out once they are the
 // majority.
@@ -50,6 +53,9 @@ struct SiteView {
   std::uint32_t offset;
   SiteForm form;
   const std::uint32_t* targets;  // one for each state from first_branching_state() on; bit 31 is the record's
+  bool inverted = false;         // of two states, 0 branches and 1 falls through
+
+  [[nodiscard]] bool branches(unsigned state) const noexcept { return is_redirect(form) || (state != 0) != inverted; }
 
   // Where the site's branch in `state` leads. Of a site that falls through in state 0 it is then what a Toggle's
   // displacement keeps: its only target.
@@ -67,6 +73,21 @@ class SiteRecords {
 
   explicit SiteRecords(unsigned states, Shape shape = Shape::FallsThrough)
       : stride_(states + (is_redirect(shape) ? 1 : 0)), shape_(shape) {}
+
+  // `count` records of two states, each `stride` words after the one before, in order of offset, no two at the same.
+  // They belong to somebody else, and stay while this is used. Nothing can be appended or removed.
+  SiteRecords(std::uint32_t* records, std::size_t count, std::size_t stride, bool inverted) noexcept
+      : foreign_(records), foreign_slots_(count), stride_(stride), inverted_(inverted), sorted_(count) {}
+
+  // Fills the two words of a record of two states.
+  static void pack(std::uint32_t* record, std::uint32_t offset, SiteForm form, std::uint32_t target) noexcept {
+    const std::uint32_t code = code_of(form);
+    record[0] = offset | code << 31;
+    record[1] = target | code >> 1 << 31;
+  }
+
+  // The records that belong to somebody else; null if they are this object's own.
+  [[nodiscard]] std::uint32_t* foreign() const noexcept { return foreign_; }
 
   [[nodiscard]] static constexpr std::size_t bytes_per_site(unsigned states) noexcept {  // that fall through in state 0
     return states * sizeof(std::uint32_t);
@@ -91,7 +112,9 @@ class SiteRecords {
   template <class Visit, class Soon>
   void for_each(Visit&& visit, Soon&& soon) const {
     if (stride_ == 2) {
-      visit_records<2>(visit, soon);  // the usual case, worth a loop of its own
+      visit_records<2>(visit, soon);  // the usual cases, worth a loop of their own
+    } else if (stride_ == 4) {
+      visit_records<4>(visit, soon);
     } else {
       visit_records<0>(visit, soon);
     }
@@ -114,9 +137,10 @@ class SiteRecords {
   [[nodiscard]] std::size_t find(std::uint32_t offset) const noexcept;  // slot of the site at `offset`, or none
   std::size_t remove(std::uint32_t begin, std::uint32_t end) noexcept;  // records of [begin, end); how many
 
-  [[nodiscard]] SiteView at(std::size_t slot) const noexcept { return view(&words_[slot * stride_]); }
+  [[nodiscard]] SiteView at(std::size_t slot) const noexcept { return view(begin() + slot * stride_); }
   void set_target(std::size_t slot, unsigned state, std::uint32_t target) noexcept {
-    std::uint32_t& word = words_[slot * stride_ + state + (is_redirect(shape_) ? 1 : 0)];
+    std::uint32_t* const words = foreign_ != nullptr ? foreign_ : words_.data();
+    std::uint32_t& word = words[slot * stride_ + state + (is_redirect(shape_) ? 1 : 0)];
     word = (word & form_bit) | target;
   }
 
@@ -135,7 +159,7 @@ class SiteRecords {
     return forms[code];
   }
   [[nodiscard]] SiteView view(const std::uint32_t* record) const noexcept {
-    return {record[0] & offset_mask, form(record[0] >> 31 | record[1] >> 31 << 1), record + 1};
+    return {record[0] & offset_mask, form(record[0] >> 31 | record[1] >> 31 << 1), record + 1, inverted_};
   }
   [[nodiscard]] SiteForm form(std::uint32_t code) const noexcept {
     switch (shape_) {
@@ -158,25 +182,32 @@ class SiteRecords {
     const std::size_t stride = FixedStride == 0 ? stride_ : FixedStride;
     constexpr std::size_t ahead =
         128;  // measured: beyond a page at 64 bytes a site, so that address translation is ahead too
-    const std::uint32_t* const end = words_.data() + words_.size();
-    const std::uint32_t* const prefetched_end = slots() > ahead ? end - ahead * stride : words_.data();
-    for (const std::uint32_t* record = words_.data(); record != end; record += stride) {
+    const std::uint32_t* const first = begin();
+    const std::uint32_t* const end = first + slots() * stride;
+    const std::uint32_t* const prefetched_end = slots() > ahead ? end - ahead * stride : first;
+    for (const std::uint32_t* record = first; record != end; record += stride) {
       if (record < prefetched_end) soon(record[ahead * stride] & offset_mask);
       if (live(record) && !visit(view(record))) return;
     }
   }
 
   bool try_sort() noexcept;  // false: no memory for it, nothing has changed
-  [[nodiscard]] std::size_t slots() const noexcept { return words_.size() / stride_; }
-  [[nodiscard]] bool live(std::size_t slot) const noexcept { return live(&words_[slot * stride_]); }
+  [[nodiscard]] const std::uint32_t* begin() const noexcept { return foreign_ != nullptr ? foreign_ : words_.data(); }
+  [[nodiscard]] std::size_t slots() const noexcept {
+    return foreign_ != nullptr ? foreign_slots_ : words_.size() / stride_;
+  }
+  [[nodiscard]] bool live(std::size_t slot) const noexcept { return live(begin() + slot * stride_); }
   [[nodiscard]] std::size_t lower_bound(std::uint32_t offset) const noexcept;  // in the sorted part
   [[nodiscard]] std::uint32_t offset_of(std::size_t slot) const noexcept {
-    return words_[slot * stride_] & offset_mask;
+    return begin()[slot * stride_] & offset_mask;
   }
 
   std::vector<std::uint32_t> words_;
+  std::uint32_t* foreign_ = nullptr;  // or the records of somebody else
+  std::size_t foreign_slots_ = 0;
   std::size_t stride_;  // words of a record
-  Shape shape_;
+  Shape shape_ = Shape::FallsThrough;
+  bool inverted_ = false;
   std::size_t removed_ = 0;
   std::size_t sorted_ = 0;  // slots from the beginning that are in order
 };

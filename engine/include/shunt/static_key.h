@@ -13,6 +13,7 @@ class Engine;
 namespace detail {
 struct KeySites;  // the engine's side of a key; engine/sites/site_table.h
 class SiteTable;
+struct HostModules;  // engine/sites/host_modules.h
 }  // namespace detail
 
 // What StaticKey and StaticSwitch share: a name, the engine that they belong to, and the state that the last batch
@@ -44,6 +45,7 @@ class SHUNT_API KeyBase {
   friend class Engine;
   friend class PatchBatch;
   friend class detail::SiteTable;
+  friend struct detail::HostModules;
 
   const char* name_;
   unsigned states_;
@@ -63,6 +65,10 @@ class SHUNT_API KeyBase {
   // acquire and release, so that who finds its engine there finds the engine made.
   std::atomic<Engine*> engine_{nullptr};
 
+  // A loaded module has host sites of the key, so it belongs to Engine::process(). Relaxed: whoever does not see it yet
+  // comes before that module.
+  std::atomic<bool> has_host_sites_{false};
+
   detail::KeySites* sites_ = nullptr;  // owned by the engine; protected by its commit lock
 };
 
@@ -71,6 +77,17 @@ class StaticKey : public KeyBase {
   // Off. `name` must outlive the key; it is shown in reports and errors.
   constexpr explicit StaticKey(const char* name) noexcept : KeyBase(name, 2, 0) {}
   [[nodiscard]] bool enabled() const noexcept { return state() != 0; }
+
+ protected:
+  enum class Begins : std::uint8_t { On };
+  constexpr StaticKey(const char* name, Begins) noexcept : KeyBase(name, 2, 1) {}
+};
+
+// A StaticKey that begins on. A type of its own, so that the compiler knows in which state to emit host sites
+// (shunt/host_site.h); used like any StaticKey.
+class StaticKeyOn : public StaticKey {
+ public:
+  constexpr explicit StaticKeyOn(const char* name) noexcept : StaticKey(name, Begins::On) {}
 };
 
 // A key with k states, 2 <= k <= 256. State 0 falls through; in state s > 0 each site branches to its target s - 1.

@@ -48,6 +48,29 @@ TEST(SiteRecords, KeepsWhatIsInARecord) {
   EXPECT_EQ(three.at(0).target(2), 300U);
 }
 
+TEST(SiteRecords, WalksRecordsThatBelongToSomebodyElse) {
+  std::array<std::uint32_t, 12> table{};  // three records, 16 bytes apart
+  for (std::uint32_t i = 0; i < 3; ++i)
+    SiteRecords::pack(&table[i * 4], 100 * i, i == 1 ? SiteForm::AlignedWord : SiteForm::Toggle, 1000 + i);
+  SiteRecords records(table.data(), 3, 4, true);
+  EXPECT_EQ(records.foreign(), table.data());
+  EXPECT_EQ(records.size(), 3U);
+  EXPECT_EQ(records.bytes(), 0U) << "nothing is copied";
+  records.sort();
+  EXPECT_EQ(offsets(records), (std::vector<std::uint32_t>{0, 100, 200}));
+  const SiteView site = records.at(records.find(100));
+  EXPECT_EQ(site.form, SiteForm::AlignedWord);
+  EXPECT_EQ(site.target(0), 1001U);
+  EXPECT_EQ(site.target(1), 1001U);
+  EXPECT_TRUE(site.branches(0)) << "inverted";
+  EXPECT_FALSE(site.branches(1));
+  EXPECT_EQ(records.find(50), SiteRecords::none);
+
+  const SiteRecords upright(table.data(), 3, 4, false);
+  EXPECT_FALSE(upright.at(0).branches(0));
+  EXPECT_TRUE(upright.at(0).branches(1));
+}
+
 TEST(SiteRecords, KeepsEveryFormAndItsTargetsApart) {
   SiteRecords records(2);
   const std::array forms = {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Call};
