@@ -75,7 +75,9 @@ Status Engine::Impl::bind(KeyBase& key) {
 
 void Engine::Impl::end_key(KeyBase& key) noexcept {
   const std::lock_guard hold(commit_lock);
-  if (key.sites_ != nullptr) table.remove_key(*key.sites_);
+  if (key.sites_ == nullptr) return;
+  if (key.sites_->unserialised) forget_unserialised(*key.sites_);
+  table.remove_key(*key.sites_);
   key.sites_ = nullptr;
 }
 
@@ -172,6 +174,7 @@ Status Engine::resynchronise() {
   if (impl_->memory.in_child()) return detail::made_before_fork();
   const std::lock_guard hold(impl_->commit_lock);
   if (!impl_->unserialised) return Ok{};
+  impl_->begin_plan();  // nothing is written: no other key is concerned
   if (Status status = impl_->serialise(); !status) return status.error();
   return Ok{};
 }

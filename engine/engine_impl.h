@@ -1,84 +1,63 @@
 // The inside of an Engine, shared by the files that implement it.
 //
 // Locks: `commit_lock` protects the site table, the regions, the bytes of all registered sites, KeyBase::sites_ of this
-// engine's keys and `unserialised`. It is held during a batch's core serialisation, so that batches are complete in the
-// order in which they wrote. With it held, CodeMemory's lock (a leaf) may be taken; nothing else, and no callback is
-// made.
+// engine's keys, the plan and what is unserialised. It is held during a batch's core serialisation, so that batches are
+// complete in the order in which they wrote. With it held, CodeMemory's lock (a leaf) may be taken; nothing else, and
+// no callback is made.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <span>
 #include <vector>
 
 #include "engine/fork.h"
 #include "engine/memory/code_memory.h"
 #include "engine/observe/seeing.h"
+#include "engine/patch/commit_lock.h"
 #include "engine/patch/patcher.h"
+#include "engine/patch/phase_clock.h"
+#include "engine/patch/plan.h"
+#include "engine/patch/queued_batch.h"
 #include "engine/serialise/core_serialiser.h"
 #include "engine/sites/site_table.h"
 #include "shunt/engine.h"
 
 namespace shunt {
 
-namespace detail {
-
-// What a PatchBatch queued.
-struct QueuedState {
-  KeyBase* key;
-  unsigned state;
-};
-struct QueuedTarget {
-  KeyBase* key;
-  const void* site;
-  unsigned state;
-  const void* target;
-};
-
-// What a commit is going to do; kept between commits so that they need no heap.
-struct CommitPlan {
-  struct Change {
-    KeySites* sites;
-    unsigned to;
-  };
-  struct Retarget {
-    KeySites* sites;
-    SiteGroup* group;
-    std::size_t slot;  // in the group's records
-    unsigned state;
-    std::uint32_t target;
-  };
-  std::vector<Change> changes;  // keys whose sites do not hold the wanted state
-  std::vector<Change> queued;   // all keys of the batch, each once
-  std::vector<Retarget> retargets;
-  std::vector<Retarget>
-      rewrites;  // retargets of the state that the site is in and stays in: one each is rewritten in place
-  std::vector<arch::CodeRange> written;
-  std::uint64_t number = 0;  // of the commit, to find a key's earlier change in the same batch
-};
-
-}  // namespace detail
-
 struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
        std::unique_ptr<detail::CoreSerialiser> new_serialiser);
   ~Impl();
 
-  // patch/commit.cpp
+  // patch/group_commit.cpp
   Result<CommitReport> commit(std::span<const detail::QueuedState> states,
                               std::span<const detail::QueuedTarget> targets);
   [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
-  Status serialise();  // commit_lock held
+  void lead(detail::QueuedBatch* own) noexcept;  // commit_lock held; released when it returns
+
+  // patch/commit.cpp; commit_lock held
+  void commit_group(detail::QueuedBatch* first) noexcept;
+  void admit(detail::QueuedBatch& batch) noexcept;
+  Status apply_plan(CommitReport& shared, detail::PhaseClock& clock) noexcept;
+  [[nodiscard]] static bool is_unserialised(const detail::QueuedBatch& batch) noexcept;
+  Status serialise() noexcept;
+  void mark_unserialised(detail::KeySites& sites) noexcept;
+  void forget_unserialised(detail::KeySites& sites) noexcept;
   void complete_keys() noexcept;
 
   // patch/plan.cpp; commit_lock held
-  Status make_plan(std::span<const detail::QueuedState> states, std::span<const detail::QueuedTarget> targets,
-                   CommitReport& report);
+  void begin_plan() noexcept;
+  Status plan_batch(detail::QueuedBatch& batch);  // may throw std::bad_alloc
+  Status plan_state(const detail::QueuedState& queued);
   Status plan_retarget(const detail::QueuedTarget& queued);
-  Status plan_rewrites();
-  Status check_plan();
+  void keep_changes(CommitReport& report);
+  void plan_rewrites();
+  [[nodiscard]] bool shows(const detail::CommitPlan::Retarget& retarget) const noexcept;
+  Status check_batch();
+  void drop_batch() noexcept;
+  void finish_plan() noexcept;
   std::size_t write_plan() noexcept;
   void maintain_plan();
   template <class Visit>
@@ -113,11 +92,13 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   const std::unique_ptr<detail::Patcher> patcher;
   const std::unique_ptr<detail::CoreSerialiser> serialiser;
 
-  std::mutex commit_lock;
+  detail::WaitingBatches waiting;
+  detail::CommitLock commit_lock;
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
   detail::CommitPlan plan;
-  bool unserialised = false;  // something was written, and the core serialisation failed
+  bool unserialised = false;                      // something was written, and the core serialisation failed
+  detail::KeySites* unserialised_keys = nullptr;  // the keys of it; the others follow by next_unserialised
 
   // Counts commits that wrote. Written under commit_lock; relaxed, because reports of commits that found nothing to do
   // read it as data.

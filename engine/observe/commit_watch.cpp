@@ -21,7 +21,7 @@ void put(const Engine::Allocation& code, std::uint32_t offset, const std::uint8_
 
 }  // namespace
 
-Status CommitWatch::acquire(Engine& engine, std::mutex& commit_lock) {
+Status CommitWatch::acquire(Engine& engine, CommitLock& commit_lock) {
   const std::lock_guard hold(lock_);
   if (gate_.size() == 0) {
     if (Status status = make_gate(engine, commit_lock); !status) return status;
@@ -50,7 +50,7 @@ Status CommitWatch::set(Engine& engine, bool on) {
   return Ok{};
 }
 
-Status CommitWatch::make_gate(Engine& engine, std::mutex& commit_lock) {
+Status CommitWatch::make_gate(Engine& engine, CommitLock& commit_lock) {
   if (engine.instruction_set() != host_set) {
     return make_error(ErrorCode::Unsupported,
                       "commits are watched through code that the host executes; this engine's is of another "

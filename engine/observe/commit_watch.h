@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <mutex>
 
+#include "engine/patch/commit_lock.h"
 #include "shunt/engine.h"
 
 namespace shunt::detail {
@@ -33,7 +34,7 @@ class CommitWatch {
   // One more, one less who watches. A commit like any other: afterwards every commit is watched, or, after the last
   // has left, none. Thread-safe; blocks. Errors: those of publish() and commit(); Unsupported if the engine is for
   // another instruction set than the host's.
-  Status acquire(Engine& engine, std::mutex& commit_lock);
+  Status acquire(Engine& engine, CommitLock& commit_lock);
   Status release(Engine& engine);
 
   // Before the engine ends.
@@ -43,7 +44,7 @@ class CommitWatch {
   [[nodiscard]] std::mutex& lock() noexcept { return lock_; }
 
  private:
-  Status make_gate(Engine& engine, std::mutex& commit_lock);
+  Status make_gate(Engine& engine, CommitLock& commit_lock);
   Status set(Engine& engine, bool on);
 
   Write plain_, watched_;

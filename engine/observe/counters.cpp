@@ -5,13 +5,13 @@
 
 namespace shunt::detail {
 
-void Counters::committed(const CommitReport& report) noexcept {
-  add(commits_, 1);
-  add(sites_written_, report.sites_written);
-  add(check_ns_, report.check_ns);
-  add(write_ns_, report.write_ns);
-  add(maintenance_ns_, report.maintenance_ns);
-  add(serialise_ns_, report.serialise_ns);
+void Counters::committed(const CommitReport& report, std::uint32_t batches) noexcept {
+  add_alone(commits_, batches);
+  add_alone(sites_written_, report.sites_written);
+  add_alone(check_ns_, report.check_ns);
+  add_alone(write_ns_, report.write_ns);
+  add_alone(maintenance_ns_, report.maintenance_ns);
+  add_alone(serialise_ns_, report.serialise_ns);
 }
 
 void Counters::serialised(std::string_view mechanism) noexcept {

@@ -23,6 +23,11 @@ inline void add(Count& count, std::uint64_t value) noexcept {
   count.fetch_add(value, std::memory_order_relaxed);
 }
 
+// The same where a lock keeps others from adding: no locked instruction.
+inline void add_alone(Count& count, std::uint64_t value) noexcept {
+  count.store(count.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+}
+
 // A counter that many threads add to at the same time: each adds to the cache line of its own shard.
 class ShardedCount {
  public:
@@ -49,7 +54,9 @@ class ShardedCount {
 class Counters {
  public:
   void no_op_commit() noexcept { no_op_commits_.add_one(); }
-  void committed(const CommitReport& report) noexcept;
+  // `batches` batches shared a commit; the report's sites are those of all. Precondition: the engine's commit lock is
+  // held.
+  void committed(const CommitReport& report, std::uint32_t batches) noexcept;
   template <class Published>
   Result<Published> publication(Result<Published> result) noexcept {
     result ? add(publications_, 1) : failed(result.error().code());

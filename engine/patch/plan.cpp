@@ -1,6 +1,8 @@
-// The plan of a commit: what it is going to check and write. Steps 1 to 3 of docs/patching-protocol.md.
+// The plan of a commit: what it is going to check and write (engine/patch/plan.h). Steps 1 to 4 of
+// docs/patching-protocol.md.
 #include <algorithm>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -12,6 +14,7 @@ namespace shunt {
 
 using detail::CommitPlan;
 using detail::KeySites;
+using detail::QueuedBatch;
 using detail::QueuedState;
 using detail::QueuedTarget;
 using detail::SiteGroup;
@@ -30,48 +33,119 @@ void make_postponed_stores() {
   for (const auto& store : std::exchange(postponed_stores(), {})) store();
 }
 
+// Doubles, so that a commit of many batches stays linear.
+template <class T>
+void make_room(std::vector<T>& vector, std::size_t wanted) {
+  if (vector.capacity() < wanted) vector.reserve(std::max(wanted, 2 * vector.capacity()));
+}
+
+// Each site once; which of its retargets stays does not matter, because the record has the target.
+void each_site_once(std::vector<CommitPlan::Retarget>& rewrites) noexcept {
+  if (rewrites.size() < 2) return;
+  const auto place = [](const CommitPlan::Retarget& r) {
+    return std::tuple(r.group->region->number, r.group->records.at(r.slot).offset, r.sites);
+  };
+  std::sort(rewrites.begin(), rewrites.end(), [&](const auto& a, const auto& b) { return place(a) < place(b); });
+  const auto same = [&](const auto& a, const auto& b) { return place(a) == place(b); };
+  rewrites.erase(std::unique(rewrites.begin(), rewrites.end(), same), rewrites.end());
+}
+
 }  // namespace
 
-Status Engine::Impl::make_plan(std::span<const QueuedState> states, std::span<const QueuedTarget> targets,
-                               CommitReport& report) {
+void Engine::Impl::begin_plan() noexcept {
   if (mutated(detail::Mutant::EarlyReturn)) {
     if (plan.number == 0) postponed_stores().clear();  // of an engine that has ended
     make_postponed_stores();
   }
-  plan.queued.clear();
   plan.changes.clear();
   plan.retargets.clear();
   plan.rewrites.clear();
   plan.written.clear();
+  plan.sites_to_write = 0;
+  plan.changes_again = false;
   ++plan.number;
-  for (const QueuedState& queued : states) {
-    if (queued.state >= queued.key->states()) {
-      return make_error(ErrorCode::InvalidArgument, std::string("key \"") + queued.key->name() + "\" has " +
-                                                        std::to_string(queued.key->states()) + " states; " +
-                                                        std::to_string(queued.state) + " is none of them");
+}
+
+// Looks at one batch and takes it into the plan. On error, and if it throws, drop_batch() takes it out again.
+Status Engine::Impl::plan_batch(QueuedBatch& batch) {
+  CommitPlan::Batch& own = plan.batch;
+  own.first_change = plan.changes.size();
+  own.first_retarget = plan.retargets.size();
+  own.replaced.clear();
+  own.rewrites.clear();
+  ++own.number;
+  for (const QueuedState& queued : batch.states) {
+    if (Status status = plan_state(queued); !status) return status;
+  }
+  keep_changes(batch.report);
+  if (!batch.targets.empty()) {
+    for (const QueuedTarget& queued : batch.targets) {
+      if (Status status = plan_retarget(queued); !status) return status;
     }
-    if (Status status = bind(*queued.key); !status) return status;
-    KeySites& sites = *queued.key->sites_;
-    if (sites.last_commit == plan.number) {
-      plan.queued[sites.change].to = queued.state;  // the last call for a key wins
+    plan_rewrites();
+    batch.report.sites_written += own.rewrites.size();
+    make_room(plan.rewrites, plan.retargets.size());
+  }
+  if (patcher->collects_ranges()) {
+    make_room(plan.written, plan.sites_to_write + batch.report.sites_written + plan.retargets.size());
+    plan.sites_to_write += batch.report.sites_written;
+  }
+  return check_batch();
+}
+
+// The batch is refused: nothing of it stays.
+void Engine::Impl::drop_batch() noexcept {
+  CommitPlan::Batch& own = plan.batch;
+  for (std::size_t i = own.first_change; i < plan.changes.size(); ++i) plan.changes[i].sites->last_commit = 0;
+  plan.changes.resize(own.first_change);
+  plan.retargets.resize(own.first_retarget);
+  for (const CommitPlan::Change& earlier : own.replaced) plan.changes[earlier.sites->change].to = earlier.to;
+}
+
+Status Engine::Impl::plan_state(const QueuedState& queued) {
+  if (queued.state >= queued.key->states()) {
+    return make_error(ErrorCode::InvalidArgument, std::string("key \"") + queued.key->name() + "\" has " +
+                                                      std::to_string(queued.key->states()) + " states; " +
+                                                      std::to_string(queued.state) + " is none of them");
+  }
+  if (Status status = bind(*queued.key); !status) return status;
+  KeySites& sites = *queued.key->sites_;
+  if (sites.last_batch == plan.batch.number) {
+    plan.changes[sites.batch_change].to = queued.state;  // the last call for a key wins
+    return Ok{};
+  }
+  plan.changes.push_back({&sites, queued.state});
+  sites.last_batch = plan.batch.number;
+  sites.batch_change = plan.changes.size() - 1;
+  return Ok{};
+}
+
+// Of the batch's keys, those stay in its part of the plan that would not have the wanted state without it.
+void Engine::Impl::keep_changes(CommitReport& report) {
+  CommitPlan::Batch& own = plan.batch;
+  std::size_t kept = own.first_change;
+  for (std::size_t i = kept; i < plan.changes.size(); ++i) {
+    const CommitPlan::Change change = plan.changes[i];
+    KeySites& sites = *change.sites;
+    const unsigned before = plan.state_of(sites);
+    const std::size_t size = sites.size();
+    if (before == change.to) {
+      report.sites_unchanged += size;
       continue;
     }
-    sites.last_commit = plan.number;
-    sites.change = plan.queued.size();
-    plan.queued.push_back({&sites, queued.state});
-  }
-  for (const CommitPlan::Change& change : plan.queued) {
-    if (change.sites->written == change.to) {
-      report.sites_unchanged += change.sites->size();
-    } else {
-      for (SiteGroup& group : change.sites->groups) group.records.sort();
-      plan.changes.push_back(change);
+    report.sites_written += size;
+    if (sites.last_commit == plan.number) {
+      own.replaced.push_back({&sites, before});
+      plan.changes[sites.change].to = change.to;  // of two batches of a commit, the later one counts
+      plan.changes_again = true;
+      continue;
     }
+    for (SiteGroup& group : sites.groups) group.records.sort();
+    sites.last_commit = plan.number;
+    sites.change = kept;
+    plan.changes[kept++] = change;
   }
-  for (const QueuedTarget& queued : targets) {
-    if (Status status = plan_retarget(queued); !status) return status;
-  }
-  return plan_rewrites();
+  plan.changes.resize(kept);
 }
 
 Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
@@ -99,45 +173,52 @@ Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
   return Ok{};
 }
 
-// Of the retargets, those that show: the site is in that state, and its key stays there. Each site once.
-Status Engine::Impl::plan_rewrites() {
-  for (const CommitPlan::Retarget& retarget : plan.retargets) {
-    const KeySites& sites = *retarget.sites;
-    const bool changes = sites.last_commit == plan.number && plan.queued[sites.change].to != sites.written;
-    if (!changes && retarget.state == sites.written) plan.rewrites.push_back(retarget);
+// Of the batch's retargets, those that show: the site is in that state, and its key stays there. Each site once.
+void Engine::Impl::plan_rewrites() {
+  CommitPlan::Batch& own = plan.batch;
+  for (std::size_t i = own.first_retarget; i < plan.retargets.size(); ++i) {
+    if (shows(plan.retargets[i])) own.rewrites.push_back(plan.retargets[i]);
   }
-  const auto place = [](const CommitPlan::Retarget& r) {
-    return std::tuple(r.group->region->number, r.group->records.at(r.slot).offset, r.sites);
-  };
-  std::sort(plan.rewrites.begin(), plan.rewrites.end(),
-            [&](const auto& a, const auto& b) { return place(a) < place(b); });
-  const auto same = [&](const auto& a, const auto& b) { return place(a) == place(b); };
-  plan.rewrites.erase(std::unique(plan.rewrites.begin(), plan.rewrites.end(), same), plan.rewrites.end());
-
-  std::size_t sites_to_write = plan.rewrites.size();
-  for (const CommitPlan::Change& change : plan.changes) sites_to_write += change.sites->size();
-  if (patcher->collects_ranges()) plan.written.reserve(sites_to_write);
-  return Ok{};
+  each_site_once(own.rewrites);
 }
 
-Status Engine::Impl::check_plan() {
-  for (const CommitPlan::Change& change : plan.changes) {
-    if (mutated(detail::Mutant::CheckWhileWriting)) {
-      const CommitPlan::Change& first = plan.changes.front();
-      if (&change != &first) patcher->write(first.sites->groups.front(), first.to, plan.written);
+// Whether the site of a retarget is to be rewritten although its key does not change.
+bool Engine::Impl::shows(const CommitPlan::Retarget& retarget) const noexcept {
+  const KeySites& sites = *retarget.sites;
+  return retarget.state == sites.written && plan.state_of(sites) == sites.written;
+}
+
+// Expected bytes. What an earlier batch of the commit changes was checked for that one, and is not written yet.
+Status Engine::Impl::check_batch() {
+  const CommitPlan::Batch& own = plan.batch;
+  for (std::size_t i = own.first_change; i < plan.changes.size(); ++i) {
+    const CommitPlan::Change& change = plan.changes[i];
+    if (mutated(detail::Mutant::CheckWhileWriting) && i != own.first_change) {
+      const CommitPlan::Change& first = plan.changes[own.first_change];
+      patcher->write(first.sites->groups.front(), first.to, plan.written);
     }
     for (const SiteGroup& group : change.sites->groups) {
       if (Status status = patcher->check(group, change.sites->written); !status) return status;
     }
   }
-  for (const CommitPlan::Retarget& rewrite : plan.rewrites) {
+  for (const CommitPlan::Retarget& rewrite : own.rewrites) {
     const SiteView site = rewrite.group->records.at(rewrite.slot);
     if (Status status = patcher->check(*rewrite.group, site, rewrite.state); !status) return status;
   }
   return Ok{};
 }
 
-// From here on nothing fails but the core serialisation.
+// All batches are in: what they come to together. Room is reserved.
+void Engine::Impl::finish_plan() noexcept {
+  if (!plan.retargets.empty()) {
+    std::copy_if(plan.retargets.begin(), plan.retargets.end(), std::back_inserter(plan.rewrites),
+                 [this](const CommitPlan::Retarget& retarget) { return shows(retarget); });
+    each_site_once(plan.rewrites);
+  }
+  if (plan.changes_again)
+    std::erase_if(plan.changes, [](const CommitPlan::Change& change) { return change.to == change.sites->written; });
+}
+
 std::size_t Engine::Impl::write_plan() noexcept {
   std::size_t count = 0;
   for (const CommitPlan::Retarget& retarget : plan.retargets) {

@@ -44,14 +44,18 @@ struct KeySites {
     return count;
   }
 
-  KeyBase* key;                   // null once the key has ended
-  std::vector<SiteGroup> groups;  // the first is that of the engine's code memory
-  unsigned written;               // the state that the sites' bytes hold
-  std::size_t position = 0;       // in SiteTable::keys()
-  std::uint64_t last_code = 0;    // the code whose list this was last put on
-  std::uint64_t last_commit = 0;  // CommitPlan::number of the last commit that has a change for this key
-  std::size_t change = 0;         // its place in that plan
-  std::uint64_t flips = 0;        // commits that changed its state
+  KeyBase* key;                           // null once the key has ended
+  std::vector<SiteGroup> groups;          // the first is that of the engine's code memory
+  unsigned written;                       // the state that the sites' bytes hold
+  std::size_t position = 0;               // in SiteTable::keys()
+  std::uint64_t last_code = 0;            // the code whose list this was last put on
+  std::uint64_t last_commit = 0;          // CommitPlan::number of the last commit that changes this key
+  std::size_t change = 0;                 // its place in that plan's changes
+  std::uint64_t last_batch = 0;           // CommitPlan::Batch::number of the last batch that names this key
+  std::size_t batch_change = 0;           // its place in that plan's changes, until keep_changes()
+  KeySites* next_unserialised = nullptr;  // in the engine's list of keys whose last core serialisation failed
+  bool unserialised = false;              // on that list
+  std::uint64_t flips = 0;                // commits that changed its state
 };
 
 // Not thread-safe: the engine's commit lock protects it.

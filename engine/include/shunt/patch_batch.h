@@ -18,12 +18,14 @@ class Engine;
 enum class Visibility : std::uint8_t { Written, Synced };
 
 struct CommitReport {
-  std::size_t sites_written = 0;
+  std::size_t sites_written = 0;    // whose instruction this batch changed
   std::size_t sites_unchanged = 0;  // already as wanted
   Visibility visibility = Visibility::Synced;
   std::string_view mechanism;  // of the core serialisation: "membarrier", "recording", or "none" (nothing was written)
   std::uint32_t serialisations = 0;  // made by this commit
+  std::uint32_t batches = 1;         // that shared this commit: this one, and those of threads that waited meanwhile
   std::uint64_t generation = 0;      // counts the engine's commits that wrote something
+  // How long each phase took, for all batches of the commit.
   std::uint64_t check_ns = 0, write_ns = 0, maintenance_ns = 0, serialise_ns = 0;
 };
 

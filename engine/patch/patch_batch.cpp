@@ -1,0 +1,39 @@
+#include "shunt/patch_batch.h"
+
+#include <vector>
+
+#include "engine/engine_impl.h"
+
+namespace shunt {
+
+struct PatchBatch::Impl {
+  Engine* engine;
+  std::vector<detail::QueuedState> states;
+  std::vector<detail::QueuedTarget> targets;
+};
+
+PatchBatch::PatchBatch(Engine& engine) : impl_(std::make_unique<Impl>(Impl{&engine, {}, {}})) {}
+PatchBatch::~PatchBatch() = default;
+PatchBatch::PatchBatch(PatchBatch&&) noexcept = default;
+PatchBatch& PatchBatch::operator=(PatchBatch&&) noexcept = default;
+
+void PatchBatch::set(StaticKey& key, bool on) {
+  impl_->states.push_back({&key, on ? 1U : 0U});
+}
+void PatchBatch::set(StaticSwitch& key, unsigned state) {
+  impl_->states.push_back({&key, state});
+}
+
+void PatchBatch::retarget(StaticSwitch& key, const void* site, unsigned state, const void* target) {
+  impl_->targets.push_back({&key, site, state, target});
+}
+
+Result<CommitReport> PatchBatch::commit() {
+  Result<CommitReport> result = impl_->engine->impl_->commit(impl_->states, impl_->targets);
+  if (!result) impl_->engine->impl_->seeing.counters.failed(result.error().code());
+  impl_->states.clear();
+  impl_->targets.clear();
+  return result;
+}
+
+}  // namespace shunt

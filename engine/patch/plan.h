@@ -1,0 +1,56 @@
+// The plan of a commit: what its batches, together, are going to change. Protected by the commit lock; kept between
+// commits so that they need no heap.
+//
+// Batches are admitted in ticket order. Each is looked at as if the ones admitted before were written already: `to` is
+// the state that a key would have then. A batch that is refused leaves nothing behind. In the end each key is written
+// once, in the state that the last batch gave it, or not at all if that is the state that its sites hold.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "arch/site.h"
+#include "engine/sites/site_table.h"
+
+namespace shunt::detail {
+
+struct CommitPlan {
+  struct Change {
+    KeySites* sites;
+    unsigned to;
+  };
+  struct Retarget {
+    KeySites* sites;
+    SiteGroup* group;
+    std::size_t slot;  // in the group's records
+    unsigned state;
+    std::uint32_t target;
+  };
+
+  // Of the whole commit.
+  std::vector<Change> changes;      // keys that an admitted batch changes, each once; expected bytes checked
+  std::vector<Retarget> retargets;  // in ticket order
+  std::vector<Retarget> rewrites;   // retargets of the state that their site is in and stays in: one a site
+  std::vector<arch::CodeRange> written;
+  std::uint64_t number = 0;  // of the commit
+
+  // Of the batch that is being looked at.
+  struct Batch {
+    std::size_t first_change = 0;    // its part of `changes`: keys that no earlier batch of the commit changes
+    std::size_t first_retarget = 0;  // its part of `retargets`
+    std::vector<Change> replaced;    // what earlier batches want of keys that this one changes again
+    std::vector<Retarget> rewrites;  // sites that it rewrites in place
+    std::uint64_t number = 0;
+  } batch;
+  bool changes_again = false;  // a batch changes a key that an earlier one of the commit changes
+
+  std::size_t sites_to_write = 0;  // an upper bound
+
+  // The state that a key has after the batches admitted so far.
+  [[nodiscard]] unsigned state_of(const KeySites& sites) const noexcept {
+    return sites.last_commit == number ? changes[sites.change].to : sites.written;
+  }
+};
+
+}  // namespace shunt::detail
