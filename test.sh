@@ -2,7 +2,7 @@
 # Builds shunt and tests it. Installs what is missing first (scripts/install-dependencies.sh).
 #
 #   ./test.sh          release build, unit and conformance tests, stress tests of 10 seconds each, AddressSanitizer: 15 minutes
-#   ./test.sh --all    also ThreadSanitizer, mutants, third-party guests, formatting, clang-tidy: 60 minutes (2 cores)
+#   ./test.sh --all    also ThreadSanitizer, mutants, third-party guests, packages, formatting, clang-tidy: 60 minutes (2 cores)
 #
 # Environment:
 #   SHUNT_WASM_TESTSUITE_DIR   the WebAssembly core test suite; else it is fetched (scripts/fetch-wasm-testsuite.sh)
@@ -62,6 +62,7 @@ if $all; then
     tests "third-party guests" release 600 -L guests
     stage "clang-tidy" 900 scripts/check-tidy.sh build/release
   fi
+  stage "packages and a project that uses them" 900 scripts/check-package.sh
   stage "formatting" 60 scripts/check-format.sh
 fi
 finish

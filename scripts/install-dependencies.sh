@@ -10,6 +10,7 @@ packages=(
   libasmjit-dev wabt libfmt-dev nlohmann-json3-dev libcli11-dev         # libraries of the product
   libgtest-dev libgmock-dev libbenchmark-dev valgrind python3           # tests and benchmarks
   xz-utils bzip2                                                        # unpacking third-party guests
+  dpkg-dev pkg-config                                                   # packages, and a project that uses them
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
   clang-format-19 clang-tidy-19                                         # checks of the source
 )

@@ -1,0 +1,118 @@
+// The C interface: keys and batches.
+#include <algorithm>
+#include <cstring>
+#include <string>
+
+#include "engine/capi/handles.h"
+#include "engine/capi/status.h"
+
+using shunt::ErrorCode;
+using shunt::capi::fail;
+using shunt::capi::guarded;
+
+namespace {
+
+constexpr unsigned min_states = 2;
+constexpr unsigned max_states = 256;
+
+// As much of the report as the caller has room for.
+void fill(shunt_commit_report* report, const shunt::CommitReport& from) noexcept {
+  if (report == nullptr) return;
+  const shunt_commit_report whole{std::min(report->size, sizeof(shunt_commit_report)),
+                                  from.sites_written,
+                                  from.sites_unchanged,
+                                  from.generation,
+                                  from.serialisations,
+                                  from.mechanism.data(),
+                                  from.check_ns,
+                                  from.write_ns,
+                                  from.maintenance_ns,
+                                  from.serialise_ns};
+  std::memcpy(report, &whole, whole.size);
+}
+
+}  // namespace
+
+extern "C" {
+
+shunt_status shunt_key_create(const char* name, unsigned states, shunt_key** key) {
+  if (name == nullptr || key == nullptr)
+    return fail(ErrorCode::InvalidArgument, "shunt_key_create: no name, or no place for the key");
+  return guarded([&] {
+    if (states < min_states || states > max_states) {
+      return fail(make_error(ErrorCode::InvalidArgument, std::string("shunt_key_create: key \"") + name + "\" of " +
+                                                             std::to_string(states) +
+                                                             " states; 2 to 256 are possible"));
+    }
+    *key = new shunt_key(name, states);
+    return SHUNT_OK;
+  });
+}
+
+void shunt_key_destroy(shunt_key* key) {
+  delete key;
+}
+
+unsigned shunt_key_state(const shunt_key* key) {
+  return key == nullptr ? 0 : key->key.state();
+}
+
+const char* shunt_key_name(const shunt_key* key) {
+  return key == nullptr ? "" : key->name.c_str();
+}
+
+shunt_status shunt_batch_create(shunt_engine* engine, shunt_batch** batch) {
+  if (engine == nullptr || batch == nullptr)
+    return fail(ErrorCode::InvalidArgument, "shunt_batch_create: no engine, or no place for the batch");
+  return guarded([&] {
+    *batch = new shunt_batch{shunt::PatchBatch(*engine->engine)};
+    return SHUNT_OK;
+  });
+}
+
+void shunt_batch_destroy(shunt_batch* batch) {
+  delete batch;
+}
+
+shunt_status shunt_batch_set(shunt_batch* batch, shunt_key* key, unsigned state) {
+  if (batch == nullptr || key == nullptr)
+    return fail(ErrorCode::InvalidArgument, "shunt_batch_set: no batch or no key");
+  return guarded([&] {
+    batch->batch.set(key->key, state);
+    return SHUNT_OK;
+  });
+}
+
+shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key, const void* site, unsigned state,
+                                  const void* target) {
+  if (batch == nullptr || key == nullptr)
+    return fail(ErrorCode::InvalidArgument, "shunt_batch_retarget: no batch or no key");
+  return guarded([&] {
+    batch->batch.retarget(key->key, site, state, target);
+    return SHUNT_OK;
+  });
+}
+
+shunt_status shunt_batch_commit(shunt_batch* batch, shunt_commit_report* report) {
+  if (batch == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_batch_commit: no batch");
+  return guarded([&] {
+    const shunt::Result<shunt::CommitReport> committed = batch->batch.commit();
+    if (!committed) return fail(committed.error());
+    fill(report, *committed);
+    return SHUNT_OK;
+  });
+}
+
+shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report) {
+  if (engine == nullptr || key == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_set: no engine or no key");
+  return guarded([&] {
+    shunt::PatchBatch batch(*engine->engine);
+    batch.set(key->key, state);
+    const shunt::Result<shunt::CommitReport> committed = batch.commit();
+    if (!committed) return fail(committed.error());
+    fill(report, *committed);
+    return SHUNT_OK;
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,30 @@
+// How the C functions report: a status for programs, and a line for people that is kept per thread.
+#pragma once
+
+#include <new>
+#include <utility>
+
+#include "shunt/error.h"
+#include "shunt/shunt.h"
+
+namespace shunt::capi {
+
+// Keeps the error's message for shunt_error_message() and gives its status.
+shunt_status fail(const Error& error) noexcept;
+shunt_status fail(ErrorCode code, const char* message) noexcept;
+
+// Runs the body of a C function: no exception leaves it. The library throws nothing but std::bad_alloc.
+template <class Body>
+shunt_status guarded(Body&& body) noexcept {
+  try {
+    return std::forward<Body>(body)();
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::OutOfMemory, "no heap memory");
+  }
+}
+
+inline shunt_status status_of(const Status& status) noexcept {
+  return status ? SHUNT_OK : fail(status.error());
+}
+
+}  // namespace shunt::capi

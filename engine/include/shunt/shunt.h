@@ -1,0 +1,172 @@
+/* shunt for C: switches in machine code, rewritten in batches under running threads.
+ *
+ * A patch site is one instruction, a no-op or a branch. A key owns many sites; a batch changes keys, and when its
+ * commit returns, every execution of a site that starts later, on any thread, runs the new instruction.
+ * docs/patching-protocol.md says what is promised, and the C++ headers beside this one what each call does in detail.
+ *
+ * Conventions. Handles are opaque; null handles are errors, except for the `destroy` functions, which then do nothing.
+ * A call that can fail returns a shunt_status; on another than SHUNT_OK its results are untouched, nothing has changed
+ * unless said, and shunt_error_message() has one line for people. Names, values and layouts stay as they are:
+ * structures that may grow begin with `size`, which the caller sets to sizeof of it. Thread-safe unless said; whatever
+ * writes code blocks (a lock, and a core serialisation of microseconds) and may not be called from signal handlers
+ * unless said.
+ */
+#ifndef SHUNT_SHUNT_H
+#define SHUNT_SHUNT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define SHUNT_C_API __attribute__((visibility("default")))
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ------------------------------------------------------------------------------------------------------- errors */
+
+typedef enum shunt_status {
+  SHUNT_OK = 0,
+  SHUNT_INVALID_ARGUMENT = 1,
+  SHUNT_OUT_OF_MEMORY = 2,
+  SHUNT_UNSUPPORTED = 3,
+  SHUNT_EXPECTED_BYTES_MISMATCH = 4, /* a site does not hold what its record says; nothing was written */
+  SHUNT_ILLEGAL_TRANSITION = 5,
+  SHUNT_TARGET_OUT_OF_RANGE = 6,
+  SHUNT_KEY_BELONGS_TO_OTHER_ENGINE = 7,
+  SHUNT_KEY_HAS_SITES = 8,
+  SHUNT_SERIALISATION_UNAVAILABLE = 9,
+  SHUNT_SERIALISATION_FAILED = 10, /* written, but not promised; shunt_engine_resynchronise() tries again */
+  SHUNT_CODE_MEMORY_UNAVAILABLE = 11,
+  SHUNT_SYSTEM_CALL = 12,
+  SHUNT_OTHER = 99
+} shunt_status;
+
+/* The enumerator's name without its prefix, "ExpectedBytesMismatch" for instance. Never null. */
+SHUNT_C_API const char* shunt_status_name(shunt_status status);
+
+/* What was wrong with this thread's last call that did not return SHUNT_OK: the place and the remedy. Never null; valid
+ * until this thread's next failing call. */
+SHUNT_C_API const char* shunt_error_message(void);
+
+/* ------------------------------------------------------------------------------------------------------- engine */
+
+typedef struct shunt_engine shunt_engine;
+
+typedef struct shunt_engine_options {
+  size_t size;             /* sizeof(shunt_engine_options) */
+  size_t code_reservation; /* bytes of address space; 64 KiB to 2 GiB; 0: the default */
+} shunt_engine_options;
+
+/* The process's engine: made at first use, never destroyed. */
+SHUNT_C_API shunt_status shunt_engine_process(shunt_engine** engine);
+
+/* An engine of one's own. `options` may be null. All of its code must have ended before it is destroyed. */
+SHUNT_C_API shunt_status shunt_engine_create(const shunt_engine_options* options, shunt_engine** engine);
+SHUNT_C_API void shunt_engine_destroy(shunt_engine* engine);
+
+typedef enum shunt_instruction_set { SHUNT_X86_64 = 0, SHUNT_ARM64 = 1 } shunt_instruction_set;
+
+/* Of the code that this engine runs. */
+SHUNT_C_API shunt_instruction_set shunt_engine_instruction_set(const shunt_engine* engine);
+
+/* After SHUNT_SERIALISATION_FAILED: try again. Nothing to do is success. */
+SHUNT_C_API shunt_status shunt_engine_resynchronise(shunt_engine* engine);
+
+/* --------------------------------------------------------------------------------------------------------- keys */
+
+typedef struct shunt_key shunt_key;
+
+/* A boolean key (2 states) or a switch (up to 256), in state 0. The name is copied. A key belongs to the first engine
+ * that it is used with. Destroying it leaves its sites as they are; no other thread may use it any more. */
+SHUNT_C_API shunt_status shunt_key_create(const char* name, unsigned states, shunt_key** key);
+SHUNT_C_API void shunt_key_destroy(shunt_key* key);
+
+/* The state that the last completed batch gave to the sites: data, no synchronisation. Any thread, also signal
+ * handlers. */
+SHUNT_C_API unsigned shunt_key_state(const shunt_key* key);
+SHUNT_C_API const char* shunt_key_name(const shunt_key* key);
+
+/* ------------------------------------------------------------------------------------------------------ batches */
+
+typedef struct shunt_batch shunt_batch;
+
+typedef struct shunt_commit_report {
+  size_t size; /* sizeof(shunt_commit_report) */
+  uint64_t sites_written;
+  uint64_t sites_unchanged; /* already as wanted */
+  uint64_t generation;      /* counts the engine's commits that wrote something */
+  uint32_t serialisations;
+  const char* mechanism; /* of the core serialisation; "none" if nothing was written. A string literal */
+  uint64_t check_ns, write_ns, maintenance_ns, serialise_ns;
+} shunt_commit_report;
+
+/* One thread at a time. */
+SHUNT_C_API shunt_status shunt_batch_create(shunt_engine* engine, shunt_batch** batch);
+SHUNT_C_API void shunt_batch_destroy(shunt_batch* batch);
+
+/* Queue; the last call for a key wins. Wrong states are reported by the commit. */
+SHUNT_C_API shunt_status shunt_batch_set(shunt_batch* batch, shunt_key* key, unsigned state);
+
+/* Queue: from the commit on, state `state` (> 0) of the key's site at `site` branches to `target`. */
+SHUNT_C_API shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key, const void* site, unsigned state,
+                                              const void* target);
+
+/* Rewrites all queued, all or nothing, and empties the batch. When it returns SHUNT_OK, no thread can start the old
+ * path. `report` may be null. */
+SHUNT_C_API shunt_status shunt_batch_commit(shunt_batch* batch, shunt_commit_report* report);
+
+/* A batch of one key. `report` may be null. */
+SHUNT_C_API shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report);
+
+/* --------------------------------------------------------------------------------------------------------- code */
+
+typedef struct shunt_allocation {
+  const uint8_t* rx; /* where the code will run */
+  uint8_t* staging;  /* where to write it, until it is published or released */
+  size_t size;
+} shunt_allocation;
+
+/* Code memory that nobody can reach yet: write the code to `staging`, then publish or release it. */
+SHUNT_C_API shunt_status shunt_allocate(shunt_engine* engine, size_t size, shunt_allocation* allocation);
+SHUNT_C_API void shunt_release_allocation(shunt_engine* engine, const shunt_allocation* allocation);
+
+typedef enum shunt_site_form {
+  SHUNT_TOGGLE = 0,      /* x86-64: test eax, imm32 <-> jmp rel32; clobbers the flags; one target */
+  SHUNT_ALIGNED_WORD = 1 /* x86-64: NOP5 <-> JMP5 in one aligned word; arm64: NOP <-> B; any number of targets */
+} shunt_site_form;
+
+typedef struct shunt_site_bytes {
+  uint8_t bytes[16];
+  uint8_t length;
+} shunt_site_bytes;
+
+/* What a code generator writes where a site will be, `offset` bytes behind the code's first byte: the site in state 0.
+ */
+SHUNT_C_API shunt_site_bytes shunt_idle_site(const shunt_engine* engine, shunt_site_form form, uint32_t offset);
+
+/* A site in code that is about to be published. Offsets count from the code's first byte. */
+typedef struct shunt_new_site {
+  shunt_key* key;
+  uint32_t form; /* a shunt_site_form */
+  uint32_t offset;
+  const uint32_t* targets; /* one for each state above 0 */
+  size_t target_count;
+} shunt_new_site;
+
+typedef struct shunt_code shunt_code;
+
+/* Makes the written code reachable: its sites get their keys' current states, and when it returns, its address may be
+ * handed to any thread. On error the allocation is released. Destroying code fills it with traps: no thread may be in
+ * it. */
+SHUNT_C_API shunt_status shunt_publish(shunt_engine* engine, const shunt_allocation* allocation,
+                                       const shunt_new_site* sites, size_t site_count, shunt_code** code);
+SHUNT_C_API void shunt_code_destroy(shunt_code* code);
+SHUNT_C_API const void* shunt_code_address(const shunt_code* code, size_t offset);
+SHUNT_C_API size_t shunt_code_size(const shunt_code* code);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,205 @@
+// The C interface, used as C uses it.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "shunt/engine.h"
+#include "shunt/error.h"
+#include "shunt/shunt.h"
+#include "tests/engine/test_code.h"
+
+namespace shunt {
+namespace {
+
+class CApi : public testing::Test {
+ protected:
+  void SetUp() override {
+    ASSERT_EQ(shunt_engine_create(nullptr, &engine), SHUNT_OK) << shunt_error_message();
+    ASSERT_EQ(shunt_key_create("key", 2, &key), SHUNT_OK);
+  }
+  void TearDown() override {
+    shunt_code_destroy(code);
+    shunt_engine_destroy(engine);
+    shunt_key_destroy(key);
+  }
+
+  // A function with one site of `of`: returns 0, or the number of the target that the site branches to.
+  shunt_status publish(shunt_key* of, std::uint32_t form, unsigned targets);
+
+  int call() const {
+    int (*function)() = nullptr;
+    const void* const entry = shunt_code_address(code, 0);
+    std::memcpy(&function, &entry, sizeof function);
+    return function();
+  }
+
+  shunt_engine* engine = nullptr;
+  shunt_key* key = nullptr;
+  shunt_code* code = nullptr;
+};
+
+std::vector<std::uint8_t> return_value(shunt_instruction_set set, std::uint8_t value) {
+  if (set == SHUNT_X86_64) return {0xb8, value, 0, 0, 0, 0xc3};
+  std::vector<std::uint8_t> bytes(8);
+  const std::array<std::uint32_t, 2> words{0x52800000U | std::uint32_t{value} << 5, 0xd65f03c0U};
+  std::memcpy(bytes.data(), words.data(), bytes.size());
+  return bytes;
+}
+
+shunt_status CApi::publish(shunt_key* of, std::uint32_t form, unsigned targets) {
+  shunt_allocation memory{};
+  if (const shunt_status status = shunt_allocate(engine, 256, &memory); status != SHUNT_OK) return status;
+  const shunt_site_bytes site = shunt_idle_site(engine, SHUNT_ALIGNED_WORD, 0);
+  std::memcpy(memory.staging, site.bytes, site.length);
+  std::uint32_t end = site.length;
+  std::vector<std::uint32_t> places;
+  for (unsigned value = 0; value <= targets; ++value) {
+    if (value != 0) places.push_back(end);
+    const std::vector<std::uint8_t> body = return_value(shunt_engine_instruction_set(engine), value);
+    std::memcpy(memory.staging + end, body.data(), body.size());
+    end += static_cast<std::uint32_t>(body.size());
+  }
+  const shunt_new_site wanted{of, form, 0, places.data(), places.size()};
+  return shunt_publish(engine, &memory, &wanted, 1, &code);
+}
+
+TEST_F(CApi, AFlipIsExecuted) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(call(), 0);
+  shunt_commit_report report{};
+  report.size = sizeof report;
+  ASSERT_EQ(shunt_set(engine, key, 1, &report), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(call(), 1);
+  EXPECT_EQ(shunt_key_state(key), 1U);
+  EXPECT_EQ(report.sites_written, 1U);
+  EXPECT_EQ(report.serialisations, 1U);
+  EXPECT_STREQ(report.mechanism, "membarrier");
+}
+
+TEST_F(CApi, ABatchSetsSeveralKeysWithOneSerialisation) {
+  shunt_key* wide = nullptr;
+  ASSERT_EQ(shunt_key_create("wide", 4, &wide), SHUNT_OK);
+  ASSERT_EQ(publish(wide, SHUNT_ALIGNED_WORD, 3), SHUNT_OK) << shunt_error_message();
+  shunt_batch* batch = nullptr;
+  ASSERT_EQ(shunt_batch_create(engine, &batch), SHUNT_OK);
+  EXPECT_EQ(shunt_batch_set(batch, wide, 1), SHUNT_OK);
+  EXPECT_EQ(shunt_batch_set(batch, key, 1), SHUNT_OK);
+  EXPECT_EQ(shunt_batch_set(batch, wide, 3), SHUNT_OK);  // the last call wins
+  shunt_commit_report report{};
+  report.size = sizeof report;
+  ASSERT_EQ(shunt_batch_commit(batch, &report), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(report.serialisations, 1U);
+  EXPECT_EQ(call(), 3);
+  EXPECT_EQ(shunt_key_state(wide), 3U);
+  EXPECT_EQ(shunt_key_state(key), 1U);
+  shunt_batch_destroy(batch);
+  shunt_code_destroy(code);
+  code = nullptr;
+  shunt_key_destroy(wide);
+}
+
+TEST_F(CApi, ARetargetIsExecuted) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  ASSERT_EQ(shunt_set(engine, key, 1, nullptr), SHUNT_OK);
+  shunt_batch* batch = nullptr;
+  ASSERT_EQ(shunt_batch_create(engine, &batch), SHUNT_OK);
+  const shunt_site_bytes site = shunt_idle_site(engine, SHUNT_ALIGNED_WORD, 0);
+  ASSERT_EQ(shunt_batch_retarget(batch, key, shunt_code_address(code, 0), 1, shunt_code_address(code, site.length)),
+            SHUNT_OK);
+  ASSERT_EQ(shunt_batch_commit(batch, nullptr), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(call(), 0);  // where it would have fallen through to
+  shunt_batch_destroy(batch);
+}
+
+TEST_F(CApi, ErrorsHaveAStatusAndALineForPeople) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  EXPECT_EQ(shunt_set(engine, key, 2, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_STREQ(shunt_error_message(), "key \"key\" has 2 states; 2 is none of them");
+  EXPECT_STREQ(shunt_status_name(SHUNT_INVALID_ARGUMENT), "InvalidArgument");
+
+  shunt_engine* other = nullptr;
+  ASSERT_EQ(shunt_engine_create(nullptr, &other), SHUNT_OK);
+  EXPECT_EQ(shunt_set(other, key, 1, nullptr), SHUNT_KEY_BELONGS_TO_OTHER_ENGINE);
+  shunt_engine_destroy(other);
+
+  shunt_engine_options options{sizeof options, 1};
+  EXPECT_EQ(shunt_engine_create(&options, &other), SHUNT_INVALID_ARGUMENT);
+  shunt_key* none = nullptr;
+  EXPECT_EQ(shunt_key_create("one", 1, &none), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_key_create("many", 257, &none), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(none, nullptr);
+}
+
+TEST_F(CApi, NullHandlesAreErrorsAndMayBeDestroyed) {
+  shunt_allocation memory{};
+  EXPECT_EQ(shunt_engine_process(nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_engine_create(nullptr, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_engine_resynchronise(nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_allocate(nullptr, 1, &memory), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_allocate(engine, 1, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_publish(engine, nullptr, nullptr, 0, &code), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_key_create(nullptr, 2, &key), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_batch_create(nullptr, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_batch_set(nullptr, key, 0), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_batch_commit(nullptr, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_set(nullptr, key, 1, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_code_address(nullptr, 0), nullptr);
+  EXPECT_EQ(shunt_code_size(nullptr), 0U);
+  shunt_engine_destroy(nullptr);
+  shunt_key_destroy(nullptr);
+  shunt_batch_destroy(nullptr);
+  shunt_code_destroy(nullptr);
+}
+
+TEST_F(CApi, ASiteWithoutAKeyOrFormIsRefused) {
+  EXPECT_EQ(publish(nullptr, SHUNT_ALIGNED_WORD, 1), SHUNT_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(shunt_error_message()).find("no key"), std::string::npos);
+  EXPECT_EQ(publish(key, 77, 1), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(publish(key, SHUNT_ALIGNED_WORD, 2), SHUNT_INVALID_ARGUMENT);  // one target too many
+  EXPECT_EQ(code, nullptr);
+}
+
+TEST_F(CApi, AnOlderCallerGetsThePartOfAReportThatItKnows) {
+  struct {
+    shunt_commit_report report;
+    std::uint8_t behind;
+  } room;
+  std::memset(&room, 0xEE, sizeof room);
+  room.report.size = offsetof(shunt_commit_report, generation);
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  ASSERT_EQ(shunt_set(engine, key, 1, &room.report), SHUNT_OK);
+  EXPECT_EQ(room.report.sites_written, 1U);
+  EXPECT_EQ(room.report.size, offsetof(shunt_commit_report, generation));
+  EXPECT_EQ(room.report.generation, 0xEEEEEEEEEEEEEEEEU);
+}
+
+TEST(CApiNames, OfTheProcessEngineAndStatuses) {
+  shunt_engine* first = nullptr;
+  shunt_engine* second = nullptr;
+  ASSERT_EQ(shunt_engine_process(&first), SHUNT_OK) << shunt_error_message();
+  ASSERT_EQ(shunt_engine_process(&second), SHUNT_OK);
+  EXPECT_EQ(first, second);
+  shunt_engine_destroy(first);  // does nothing
+  EXPECT_EQ(shunt_engine_resynchronise(second), SHUNT_OK);
+  EXPECT_STREQ(shunt_status_name(static_cast<shunt_status>(55)), "Unknown");
+}
+
+// Every error that the engine itself makes has a status of the same name.
+TEST(CApiNames, FollowTheCppErrors) {
+  for (int code = 0; code < 256; ++code) {
+    const std::string name(name_of(static_cast<ErrorCode>(code)));
+    bool has = false;
+    for (int status = 0; status < SHUNT_OTHER; ++status)
+      has = has || shunt_status_name(static_cast<shunt_status>(status)) == name;
+    const std::vector<std::string> of_layers_above = {"BadModule", "Unlinkable", "Uninstantiable",      "Trap",
+                                                      "GuestExit", "BadFlags",   "(unknown error code)"};
+    const bool above = std::find(of_layers_above.begin(), of_layers_above.end(), name) != of_layers_above.end();
+    EXPECT_TRUE(has || above) << name;
+  }
+}
+
+}  // namespace
+}  // namespace shunt
