@@ -12,6 +12,7 @@
 //   unaligned     the same rewrites, but by the breakpoint protocol (breakpoint.h): no single store does it.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <cstring>
 
@@ -44,6 +45,27 @@ namespace detail {
 inline constexpr std::uint64_t core_mask = 0xFF'FFFF'FFFF;
 inline constexpr std::uint64_t prefixes_in_word = 0x2E2E'2E2E'2E2E'2E2E;
 static_assert((prefixes_in_word & 0xFF) == null_prefix);
+
+// Where a site has its five bytes and its prefixes, by the place of its first byte in an aligned word. A table, because
+// sites stand anywhere: a branch on the place would be predicted wrongly every other time, which costs more than all
+// the rest of a rewrite.
+struct alignas(32) CorePlace {
+  std::uint64_t prefix_mask;  // of the site's first aligned word: the bytes that are prefixes
+  std::uint64_t core_mask;    // of the aligned word that holds the five bytes: these
+  std::uint8_t prefixes;      // bytes
+  std::uint8_t word;          // from the first aligned word to the one that holds the five bytes: 0 or 8
+  std::uint8_t shift;         // of the five bytes in it, bits
+};
+inline constexpr std::array<CorePlace, 8> core_places = [] {
+  std::array<CorePlace, 8> places{};
+  for (unsigned begin = 0; begin < 8; ++begin) {
+    const unsigned prefixes = prefix_length(SiteForm::AlignedWord, begin);
+    const auto shift = static_cast<std::uint8_t>(prefixes == 0 ? 8 * begin : 0);
+    places[begin] = {prefixes == 0 ? 0 : ~std::uint64_t{0} << 8 * begin, core_mask << shift,
+                     static_cast<std::uint8_t>(prefixes), static_cast<std::uint8_t>(prefixes == 0 ? 0 : 8), shift};
+  }
+  return places;
+}();
 }  // namespace detail
 
 // Whether the bytes at `at` are those of the site at `address` in the given direction: all of them, prefixes too. Reads
@@ -55,13 +77,11 @@ static_assert((prefixes_in_word & 0xFF) == null_prefix);
     std::memcpy(&operand, at + 1, sizeof operand);
     return (std::uint64_t{operand} << 8 | *at) == core_bits(form, address, direction);
   }
-  const unsigned prefixes = prefix_length(form, address);
-  const std::uint64_t core = address + prefixes;
-  const unsigned shift = (core & 7) * 8;
-  const std::uint64_t word = detail::load64(at + prefixes - (core & 7));
-  if ((word >> shift & detail::core_mask) != core_bits(form, core, direction)) return false;
-  if (prefixes == 0) return true;
-  return (detail::load64(at + prefixes - 8) ^ detail::prefixes_in_word) >> (64 - 8 * prefixes) == 0;
+  const detail::CorePlace& place = detail::core_places[address & 7];
+  const std::uint8_t* const first = at - (address & 7);
+  const std::uint64_t core = core_bits(form, address + place.prefixes, direction) << place.shift;
+  return (((detail::load64(first + place.word) ^ core) & place.core_mask) |
+          ((detail::load64(first) ^ detail::prefixes_in_word) & place.prefix_mask)) == 0;
 }
 
 // Whether a site of this form stands at `at`, whatever its direction and target.
@@ -81,13 +101,11 @@ static_assert((prefixes_in_word & 0xFF) == null_prefix);
   if (form == SiteForm::Toggle) {
     return {0, 1, *at, to.branches ? std::uint64_t{opcode_jmp_rel32} : std::uint64_t{opcode_test_eax_imm32}};
   }
-  const unsigned prefixes = prefix_length(form, address);
-  const std::uint64_t core = address + prefixes;
-  const unsigned in_word = core & 7;
-  const auto offset = static_cast<std::int8_t>(static_cast<int>(prefixes) - static_cast<int>(in_word));
+  const detail::CorePlace& place = detail::core_places[address & 7];
+  const auto offset = static_cast<std::int8_t>(place.word - static_cast<int>(address & 7));
   const std::uint64_t old_word = detail::load64(at + offset);
-  const std::uint64_t mask = detail::core_mask << (8 * in_word);
-  return {offset, 8, old_word, (old_word & ~mask) | core_bits(form, core, to) << (8 * in_word)};
+  const std::uint64_t core = core_bits(form, address + place.prefixes, to) << place.shift;
+  return {offset, 8, old_word, (old_word & ~place.core_mask) | core};
 }
 
 }  // namespace shunt::arch::x86_64

@@ -113,51 +113,42 @@ class Protocol final : public Patcher {
   }
 
   Status check(const SiteGroup& group, unsigned state) override {
-    const CodeViews& code = group.region->views;
+    const CodeViews code = group.region->views;
+    const DirectionOfAll wanted(group.records, state);
     bool all_hold = true;
     SiteView wrong{};
     group.records.for_each(
-        [&](const SiteView& site) {
-          all_hold = holds(code, site, state);
-          if (!all_hold) wrong = site;
-          return all_hold;
+        [&wrong, &all_hold, this, code, wanted](const SiteView& site) __attribute__((always_inline)) {
+          if (holds(code, site, wanted(site))) return true;
+          all_hold = false;
+          wrong = site;
+          return false;
         },
-        [&](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 0); });
+        [code](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 0); });
     return all_hold ? Status(Ok{}) : mismatch(group, wrong, state);
   }
 
   Status check(const SiteGroup& group, const SiteView& site, unsigned state) override {
-    return holds(group.region->views, site, state) ? Status(Ok{}) : mismatch(group, site, state);
+    return holds(group.region->views, site, direction(site, state)) ? Status(Ok{}) : mismatch(group, site, state);
   }
 
   std::size_t write(const SiteGroup& group, unsigned state, std::vector<arch::CodeRange>& written) override {
-    const CodeViews& code = group.region->views;
-    std::size_t left = group.records.size();
+    const CodeViews code = group.region->views;
+    const DirectionOfAll wanted(group.records, state);
+    const std::uint32_t region = group.region->number;
     group.records.for_each(
-        [&](const SiteView& site) {
-          if (--left != 0 || !mutated(Mutant::SkipSite)) write(*group.region, site, state, written);
+        [this, code, wanted, region, &written, left = group.records.size()](const SiteView& site) mutable
+        __attribute__((always_inline)) {
+          if (--left != 0 || !mutated(Mutant::SkipSite)) write(code, region, site, wanted(site), written);
           return true;
         },
-        [&](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 1); });
+        [code](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 1); });
     return group.records.size();
   }
 
   void write(const Region& region, const SiteView& site, unsigned state,
              std::vector<arch::CodeRange>& written) override {
-    const CodeViews& code = region.views;
-    std::uint8_t* const at = code.rw + site.offset;
-    const arch::SiteStore store = Isa::rewrite(at, arch_form(site.form), site.offset, direction(site, state));
-    if (mutated(Mutant::StoreInHalves) && store.size > 1) {
-      store_in_halves(at + store.offset, store);
-    } else if (mutated(Mutant::WriteThroughView)) {
-      writer_.store(const_cast<std::uint8_t*>(code.rx) + site.offset + store.offset, store.size, store.old_value,
-                    store.new_value);
-    } else {
-      writer_.store(at + store.offset, store.size, store.old_value, store.new_value);
-    }
-    if (collects_ranges()) {
-      written.push_back({site.offset, Isa::site_length(arch_form(site.form), site.offset), region.number});
-    }
+    write(region.views, region.number, site, direction(site, state), written);
   }
 
   [[nodiscard]] bool collects_ranges() const noexcept override {
@@ -206,13 +197,44 @@ class Protocol final : public Patcher {
     return {site.branches(state), site.target(state)};
   }
 
-  bool holds(const CodeViews& code, const SiteView& site, unsigned state) {
+  // The same for all sites of a group, what depends on the state alone found out once.
+  class DirectionOfAll {
+   public:
+    DirectionOfAll(const SiteRecords& records, unsigned state) noexcept
+        : branches_(records.branches(state)), target_(records.target_of(state)) {}
+    [[nodiscard]] arch::Direction operator()(const SiteView& site) const noexcept {
+      return {branches_, site.targets[target_] & SiteView::offset_mask};
+    }
+
+   private:
+    bool branches_;
+    std::size_t target_;
+  };
+
+  bool holds(const CodeViews& code, const SiteView& site, const arch::Direction& direction) {
     if (mutated(Mutant::SkipExpectedBytes)) return true;
     writer_.checked(code.rx + site.offset);
-    return Isa::holds(code.rw + site.offset, arch_form(site.form), site.offset, direction(site, state));
+    return Isa::holds(code.rw + site.offset, arch_form(site.form), site.offset, direction);
   }
 
-  static Status mismatch(const SiteGroup& group, const SiteView& site, unsigned state) {
+  void write(const CodeViews& code, std::uint32_t region, const SiteView& site, const arch::Direction& direction,
+             std::vector<arch::CodeRange>& written) {
+    std::uint8_t* const at = code.rw + site.offset;
+    const arch::SiteStore store = Isa::rewrite(at, arch_form(site.form), site.offset, direction);
+    if (mutated(Mutant::StoreInHalves) && store.size > 1) {
+      store_in_halves(at + store.offset, store);
+    } else if (mutated(Mutant::WriteThroughView)) {
+      writer_.store(const_cast<std::uint8_t*>(code.rx) + site.offset + store.offset, store.size, store.old_value,
+                    store.new_value);
+    } else {
+      writer_.store(at + store.offset, store.size, store.old_value, store.new_value);
+    }
+    if (collects_ranges()) {
+      written.push_back({site.offset, Isa::site_length(arch_form(site.form), site.offset), region});
+    }
+  }
+
+  [[gnu::cold, gnu::noinline]] static Status mismatch(const SiteGroup& group, const SiteView& site, unsigned state) {
     const CodeViews& code = group.region->views;
     const arch::SiteBytes expected = Isa::encode(arch_form(site.form), site.offset, direction(site, state));
     return expected_bytes_error(*group.key, code.rx + site.offset, {code.rw + site.offset, expected.length},

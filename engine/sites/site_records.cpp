@@ -20,6 +20,7 @@ void SiteRecords::append(std::uint32_t offset, SiteForm form, std::span<const st
   const bool in_order = sorted_ == slots() && (sorted_ == 0 || offset_of(sorted_ - 1) <= offset);
   std::uint32_t first[2];
   pack(first, offset, form, targets[0]);
+  forms_ |= 1U << code(first);
   words_.insert(words_.end(), std::begin(first), std::end(first));
   words_.insert(words_.end(), targets.begin() + 1, targets.end());
   if (in_order) sorted_ = slots();

@@ -1,7 +1,7 @@
 // The records of one key's sites, packed: 4 bytes for the site and 4 for each target.
 //
 //   word 0       bit 31: form, low bit; bits 30:0: the site's offset in code memory
-//   word 1       bit 31: form, high bit; bits 30:0: offset of the first target; 0x7FFFFFFF: the record is removed
+//   word 1       bit 31: form, high bit; bits 30:0: offset of the first target; all ones: the record is removed
 //   word k       bits 30:0: offset of target k
 //
 //   form         0 Toggle, 1 AlignedWord, 2 Call, 3 unused
@@ -77,7 +77,9 @@ class SiteRecords {
   // `count` records of two states, each `stride` words after the one before, in order of offset, no two at the same.
   // They belong to somebody else, and stay while this is used. Nothing can be appended or removed.
   SiteRecords(std::uint32_t* records, std::size_t count, std::size_t stride, bool inverted) noexcept
-      : foreign_(records), foreign_slots_(count), stride_(stride), inverted_(inverted), sorted_(count) {}
+      : foreign_(records), foreign_slots_(count), stride_(stride), inverted_(inverted), sorted_(count) {
+    for (std::size_t slot = 0; slot < count; ++slot) forms_ |= 1U << code(records + slot * stride);
+  }
 
   // Fills the two words of a record of two states.
   static void pack(std::uint32_t* record, std::uint32_t offset, SiteForm form, std::uint32_t target) noexcept {
@@ -91,6 +93,15 @@ class SiteRecords {
 
   [[nodiscard]] static constexpr std::size_t bytes_per_site(unsigned states) noexcept {  // that fall through in state 0
     return states * sizeof(std::uint32_t);
+  }
+
+  // Which of a record's targets `state` has, the same for all of them; of a site that falls through then, the target
+  // that a Toggle's displacement keeps. And whether the sites branch.
+  [[nodiscard]] std::size_t target_of(unsigned state) const noexcept {
+    return is_redirect(shape_) || state == 0 ? state : state - 1;
+  }
+  [[nodiscard]] bool branches(unsigned state) const noexcept {
+    return is_redirect(shape_) || (state != 0) != inverted_;
   }
 
   [[nodiscard]] std::size_t size() const noexcept { return slots() - removed_; }
@@ -110,11 +121,18 @@ class SiteRecords {
   // Calls visit(SiteView) for each record until it returns false; in order of offset after sort(). soon(offset) is
   // called for each record some time before its visit, so that the site's memory can be fetched meanwhile.
   template <class Visit, class Soon>
-  void for_each(Visit&& visit, Soon&& soon) const {
-    if (stride_ == 2) {
-      visit_records<2>(visit, soon);  // the usual cases, worth a loop of their own
-    } else if (stride_ == 4) {
-      visit_records<4>(visit, soon);
+  void for_each(Visit visit, Soon soon) const {
+    // The usual cases, two states and one form, are worth a loop each: it knows the form without looking.
+    const bool only_words = forms_ == 1U << code_of(SiteForm::AlignedWord);
+    const bool only_toggles = forms_ == 1U << code_of(SiteForm::Toggle);
+    if (shape_ != Shape::FallsThrough) {
+      visit_records<0>(visit, soon);
+    } else if (stride_ == 2 && only_words) {
+      visit_records<2, SiteForm::AlignedWord>(visit, soon);
+    } else if (stride_ == 2 && only_toggles) {
+      visit_records<2, SiteForm::Toggle>(visit, soon);
+    } else if (stride_ == 4 && only_toggles) {  // host sites
+      visit_records<4, SiteForm::Toggle>(visit, soon);
     } else {
       visit_records<0>(visit, soon);
     }
@@ -147,7 +165,7 @@ class SiteRecords {
  private:
   static constexpr std::uint32_t form_bit = 0x80000000;
   static constexpr std::uint32_t offset_mask = SiteView::offset_mask;
-  static constexpr std::uint32_t removed_mark = 0x7FFFFFFF;
+  static constexpr std::uint32_t removed_mark = 0xFFFFFFFF;
 
   // The form's two bits, and back. A Redirect's are those of an AlignedWord: the shape tells them apart. It also tells
   // an unaligned form from its likeness.
@@ -155,11 +173,15 @@ class SiteRecords {
     return form == SiteForm::Toggle ? 0 : is_call(form) ? 2 : 1;
   }
   [[nodiscard]] static constexpr SiteForm form_of(std::uint32_t code) noexcept {
-    constexpr SiteForm forms[] = {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Call, SiteForm::AlignedWord};
-    return forms[code];
+    static_assert(static_cast<int>(SiteForm::Toggle) == 0 && static_cast<int>(SiteForm::AlignedWord) == 1 &&
+                  static_cast<int>(SiteForm::Call) == 3);
+    return static_cast<SiteForm>(code + (code >> 1));
+  }
+  [[nodiscard]] static std::uint32_t code(const std::uint32_t* record) noexcept {
+    return record[0] >> 31 | record[1] >> 31 << 1;
   }
   [[nodiscard]] SiteView view(const std::uint32_t* record) const noexcept {
-    return {record[0] & offset_mask, form(record[0] >> 31 | record[1] >> 31 << 1), record + 1, inverted_};
+    return {record[0] & offset_mask, form(code(record)), record + 1, inverted_};
   }
   [[nodiscard]] SiteForm form(std::uint32_t code) const noexcept {
     switch (shape_) {
@@ -174,11 +196,11 @@ class SiteRecords {
     }
     return form_of(code);
   }
-  [[nodiscard]] static bool live(const std::uint32_t* record) noexcept {
-    return (record[1] & offset_mask) != removed_mark;
-  }
-  template <std::size_t FixedStride, class Visit, class Soon>
-  void visit_records(Visit& visit, Soon& soon) const {
+  [[nodiscard]] static bool live(const std::uint32_t* record) noexcept { return record[1] != removed_mark; }
+  // FixedStride 0, no OnlyForm: as the records say. The functions are taken by value: what is copied here no store of
+  // theirs can change, so it stays in registers.
+  template <std::size_t FixedStride, SiteForm... OnlyForm, class Visit, class Soon>
+  void visit_records(Visit visit, Soon soon) const {
     const std::size_t stride = FixedStride == 0 ? stride_ : FixedStride;
     constexpr std::size_t ahead =
         128;  // measured: beyond a page at 64 bytes a site, so that address translation is ahead too
@@ -187,7 +209,10 @@ class SiteRecords {
     const std::uint32_t* const prefetched_end = slots() > ahead ? end - ahead * stride : first;
     for (const std::uint32_t* record = first; record != end; record += stride) {
       if (record < prefetched_end) soon(record[ahead * stride] & offset_mask);
-      if (live(record) && !visit(view(record))) return;
+      if (!live(record)) continue;
+      SiteView site = view(record);
+      ((site.form = OnlyForm), ...);
+      if (!visit(site)) return;
     }
   }
 
@@ -208,6 +233,7 @@ class SiteRecords {
   std::size_t stride_;  // words of a record
   Shape shape_ = Shape::FallsThrough;
   bool inverted_ = false;
+  std::uint32_t forms_ = 0;  // bit code_of(f): there are or were sites of form f
   std::size_t removed_ = 0;
   std::size_t sorted_ = 0;  // slots from the beginning that are in order
 };
