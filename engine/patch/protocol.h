@@ -136,10 +136,10 @@ class Protocol final : public Patcher {
     const CodeViews code = group.region->views;
     const DirectionOfAll wanted(group.records, state);
     const std::uint32_t region = group.region->number;
+    std::size_t left = group.records.size();
     group.records.for_each(
-        [this, code, wanted, region, &written, left = group.records.size()](const SiteView& site) mutable
-        __attribute__((always_inline)) {
-          if (--left != 0 || !mutated(Mutant::SkipSite)) write(code, region, site, wanted(site), written);
+        [this, code, wanted, region, &written, &left](const SiteView& site) __attribute__((always_inline)) {
+          if (!mutated(Mutant::SkipSite) || --left != 0) write(code, region, site, wanted(site), written);
           return true;
         },
         [code](std::uint32_t offset) { __builtin_prefetch(code.rw + offset, 1); });
