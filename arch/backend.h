@@ -16,9 +16,9 @@ namespace shunt::arch {
 
 namespace detail {
 struct AnyOperations {  // archetype: the operations that maintain() may call
-  void clean_data_line(std::uint32_t) {}
+  void clean_data_line(std::uint32_t, std::uint32_t) {}
   void data_barrier() {}
-  void invalidate_instruction_line(std::uint32_t) {}
+  void invalidate_instruction_line(std::uint32_t, std::uint32_t) {}
   void instruction_barrier() {}
 };
 }  // namespace detail
