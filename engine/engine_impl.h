@@ -107,4 +107,9 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   detail::Seeing seeing{&write_unwatched, &write_watched};  // who watches; its parts say what protects them
 };
 
+// For tests.
+struct detail::EngineInside {
+  static auto& of(Engine& engine) noexcept { return *engine.impl_; }
+};
+
 }  // namespace shunt

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -35,7 +36,8 @@ constexpr std::uint64_t reservation = 1 << 20;
 struct Recording {
   Steps steps;
   std::vector<Store> stores;
-  int failing_serialisations = 0;  // so many of the next ones fail
+  int failing_serialisations = 0;          // so many of the next ones fail
+  std::function<void()> at_serialisation;  // called once, in the next one
   const std::uint8_t* rx = nullptr;
   const std::uint8_t* rw = nullptr;
 
@@ -84,8 +86,10 @@ class RecordingSerialiser final : public detail::CoreSerialiser {
   [[nodiscard]] std::string_view name() const noexcept override { return "recording"; }
   Status serialise() override {
     recording_->steps.emplace_back("serialise");
-    if (recording_->failing_serialisations == 0) return Ok{};
-    --recording_->failing_serialisations;
+    const bool fails = recording_->failing_serialisations != 0;
+    if (fails) --recording_->failing_serialisations;
+    if (const auto hook = std::exchange(recording_->at_serialisation, nullptr)) hook();
+    if (!fails) return Ok{};
     return make_error(ErrorCode::SerialisationFailed, "as the test wants");
   }
 

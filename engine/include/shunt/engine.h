@@ -96,7 +96,8 @@ struct EngineOptions {
 };
 
 namespace detail {
-struct EngineParts;  // what an engine is made of; engine/patch/engine_parts.h
+struct EngineParts;   // what an engine is made of; engine/patch/engine_parts.h
+struct EngineInside;  // lets tests look at an engine's inside; engine/engine_impl.h
 struct CodeViews;
 CodeViews code_views(const Engine& engine) noexcept;
 }  // namespace detail
@@ -186,6 +187,7 @@ class SHUNT_API Engine {
   friend class PatchBatch;
   friend class Code;
   friend class KeyBase;
+  friend struct detail::EngineInside;
   friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
