@@ -227,7 +227,7 @@ std::size_t Engine::Impl::write_plan() noexcept {
   for (const CommitPlan::Change& change : plan.changes) {
     for (const SiteGroup& group : change.sites->groups) {
       if (mutated(detail::Mutant::EarlyReturn)) {
-        postponed_stores().emplace_back([this, &group, change] { patcher->write(group, change.to, plan.written); });
+        postponed_stores().emplace_back([this, group, change] { patcher->write(group, change.to, plan.written); });
         count += group.records.size();
       } else {
         count += patcher->write(group, change.to, plan.written);
