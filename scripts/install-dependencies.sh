@@ -9,6 +9,7 @@ packages=(
   ca-certificates git g++ cmake ninja-build ccache                      # build
   libasmjit-dev wabt libfmt-dev nlohmann-json3-dev libcli11-dev         # libraries of the product
   libgtest-dev libgmock-dev libbenchmark-dev valgrind python3           # tests and benchmarks
+  gdb linux-perf systemtap-sdt-dev                                      # seeing: gdb and perf name generated code; probes
   xz-utils bzip2                                                        # unpacking third-party guests
   dpkg-dev pkg-config                                                   # packages, and a project that uses them
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
