@@ -45,6 +45,7 @@ Engine::Impl::~Impl() {
 }
 
 void Engine::Impl::lock_before_fork() {
+  quiescence.lock_before_fork();
   seeing.lock_before_commits();
   commit_lock.lock();
   memory.lock().lock();
@@ -55,6 +56,7 @@ void Engine::Impl::unlock_after_fork() {
   memory.lock().unlock();
   commit_lock.unlock();
   seeing.unlock_all();
+  quiescence.unlock_after_fork();
 }
 
 Status Engine::Impl::bind(KeyBase& key) {
@@ -112,7 +114,9 @@ Code& Code::operator=(Code&& other) noexcept {
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() {
-  if (impl_ != nullptr) impl_->seeing.watch.end();
+  if (impl_ == nullptr) return;
+  impl_->quiescence.stop();  // retired code ends while the tables still stand
+  impl_->seeing.watch.end();
 }
 
 Result<Engine*> Engine::process() {

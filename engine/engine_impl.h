@@ -20,6 +20,7 @@
 #include "engine/patch/phase_clock.h"
 #include "engine/patch/plan.h"
 #include "engine/patch/queued_batch.h"
+#include "engine/quiesce/quiescence.h"
 #include "engine/serialise/core_serialiser.h"
 #include "engine/sites/site_table.h"
 #include "shunt/engine.h"
@@ -105,6 +106,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   std::atomic<std::uint64_t> generation{0};
 
   detail::Seeing seeing{&write_unwatched, &write_watched};  // who watches; its parts say what protects them
+  detail::Quiescence quiescence{engine};  // last: its driver uses the rest
 };
 
 // For tests.

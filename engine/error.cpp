@@ -20,6 +20,10 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "KeyBelongsToOtherEngine";
     case ErrorCode::KeyHasSites:
       return "KeyHasSites";
+    case ErrorCode::InsideOldPath:
+      return "InsideOldPath";
+    case ErrorCode::TimedOut:
+      return "TimedOut";
     case ErrorCode::SerialisationUnavailable:
       return "SerialisationUnavailable";
     case ErrorCode::SerialisationFailed:

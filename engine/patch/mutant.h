@@ -26,6 +26,13 @@ enum class Mutant : std::uint8_t {
   SkipInstructionBarrier,  // arm64: no ISB
   WriteThroughView,        // records a store at the address of the RX view
   PublishOldState,         // new sites keep the state that they were emitted in
+  SettledIsDrained,        // passing a safepoint counts as drained
+  SkipHostFrames,          // frames that wait for a host call are not walked
+  SkipResumePoint,         // where a thread goes on does not count
+  SkipSafepointFlip,       // the safepoint key is not switched on
+  FreeBeforeDrained,       // retired code is freed at once
+  WaitForOneself,          // nobody asks whether the caller waits for its own frames
+  SkipCircles,             // nor whether threads wait for each other
 };
 
 #ifdef SHUNT_MUTANTS

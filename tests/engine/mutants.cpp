@@ -29,6 +29,13 @@ constexpr std::array names = {
     std::pair{Mutant::SkipInstructionBarrier, "skip_instruction_barrier"sv},
     std::pair{Mutant::WriteThroughView, "write_through_view"sv},
     std::pair{Mutant::PublishOldState, "publish_old_state"sv},
+    std::pair{Mutant::SettledIsDrained, "settled_is_drained"sv},
+    std::pair{Mutant::SkipHostFrames, "skip_host_frames"sv},
+    std::pair{Mutant::SkipResumePoint, "skip_resume_point"sv},
+    std::pair{Mutant::SkipSafepointFlip, "skip_safepoint_flip"sv},
+    std::pair{Mutant::FreeBeforeDrained, "free_before_drained"sv},
+    std::pair{Mutant::WaitForOneself, "wait_for_oneself"sv},
+    std::pair{Mutant::SkipCircles, "skip_circles"sv},
 };
 
 Mutant chosen() noexcept {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,8 +15,10 @@
 #include "shunt/flip_log.h"
 #include "shunt/observe.h"
 #include "shunt/patch_batch.h"
+#include "shunt/quiescence.h"
 #include "shunt/static_key.h"
 #include "shunt/stats.h"
+#include "shunt/thread.h"
 
 namespace shunt {
 
@@ -144,6 +147,39 @@ class SHUNT_API Engine {
   // After SerialisationFailed: try again. Nothing to do is success. Blocks.
   Status resynchronise();
 
+  // Blocks until every thread that is attached at this moment was seen at a safepoint or away from guest code, after
+  // the call began. Not with a lock held that another thread wants in guest code. Errors: TimedOut (names the threads);
+  // InvalidArgument if the calling thread is in guest code itself (a HostScope is the remedy); those of a commit of the
+  // safepoint key.
+  Result<QuiescenceReport> settle(const WaitLimit& limit = {});
+
+  // The same until none of them has a frame, a return address or a resume point in `old_path`, into which nothing leads
+  // any more: its sites are flipped away (Synced), pointers to it replaced. Errors: also InsideOldPath, at once, if the
+  // calling thread has one there itself, or if threads that drain wait for each other.
+  Result<QuiescenceReport> drain(std::span<const CodeExtent> old_path, const WaitLimit& limit = {});
+
+  // Frees code once it is drained: drops its sites, fills it with traps, then calls `then`, which frees the data that
+  // the code used. Before, the caller has seen to it that nothing leads into the code but what is retired in the same
+  // call: sites flipped or retargeted away (also in their other states) and committed, pointers replaced. Does not
+  // block for threads, so it may be called in guest code, and from the code itself. `then` runs on a thread of the
+  // engine and may call it, but not wait for threads. Errors: InvalidArgument, OutOfMemory, SystemCall: the handles are
+  // as they were.
+  Status retire(Code&& code, std::function<void()> then = {});
+  Status retire(std::span<Code> codes, std::function<void()> then = {});  // moved from
+
+  // Blocks until everything retired before is freed and `then` was called. Errors: those of drain().
+  Status await_retired(const WaitLimit& limit = {});
+
+  // The key of all safepoints: off, but while somebody waits for threads in guest code. The engine flips it.
+  [[nodiscard]] StaticKey& safepoint_key() noexcept;
+
+  // What a safepoint's stub calls, for emitters of one's own; the stub must be as engine/quiesce/safepoint_entry.h and
+  // docs/quiescence.md say. Null where there is none.
+  [[nodiscard]] static const void* safepoint_entry() noexcept;
+
+  [[nodiscard]] std::vector<ThreadInfo> threads() const;  // attached ones. Blocks for moments: a lock
+  [[nodiscard]] QuiescenceCounts quiescence_counts() const;
+
   using SiteInfo = shunt::SiteInfo;
 
   // The sites of a piece of code, by address. Blocks (the commit lock).
@@ -189,6 +225,7 @@ class SHUNT_API Engine {
   friend class KeyBase;
   friend struct detail::EngineInside;
   friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
+  friend class Thread;
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -24,6 +24,8 @@ enum class ErrorCode : std::uint8_t {
   TargetOutOfRange,          // a branch cannot reach its target
   KeyBelongsToOtherEngine,   // a key belongs to the first engine that it was used with
   KeyHasSites,               // a key was about to end while code still has sites of it
+  InsideOldPath,             // the caller, or a thread that waits for it, has a frame in what it wants drained
+  TimedOut,                  // the time limit passed; who was waited for is named
   SerialisationUnavailable,  // no mechanism makes other cores serialise (named in the message)
   SerialisationFailed,       // written, but the core serialisation failed; resynchronise() tries again
   CodeMemoryUnavailable,     // no way to map code twice (named in the message)

@@ -34,6 +34,15 @@ class SiteEmitter {
   // The same with k states: state 0 falls through, state s branches to targets[s - 1].
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets);
 
+  // A detour: one instruction that falls through while `key` is off; while it is on, it goes to the site's stub, which
+  // calls the safepoint entry of the engine (Engine::safepoint_entry()) and jumps back. Every register is kept; the
+  // flags too, but with Flags::Dead. The stub is emitted into a section of its own, ".shunt.stubs", behind the rest of
+  // the code.
+  //
+  // A safepoint of `engine`, where the code will be published. It stands behind the function's prologue (thread.h,
+  // frame walkers), needs 8 KiB of stack, and the code runs in a GuestScope. Returns the site's index in sites().
+  std::size_t safepoint(Engine& engine, Flags flags = Flags::Live);
+
   struct PendingSite {
     KeyBase* key;
     SiteForm form;
@@ -47,9 +56,11 @@ class SiteEmitter {
   [[nodiscard]] asmjit::Error error() const noexcept { return error_; }  // the first, or kErrorOk
 
  private:
+  asmjit::Error emit_stub(const asmjit::Label& stub, const asmjit::Label& resume);
   std::size_t emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets);
 
   asmjit::BaseAssembler& assembler_;
+  asmjit::Section* stubs_ = nullptr;  // made for the first stub
   std::vector<PendingSite> sites_;
   std::vector<std::uint32_t> targets_;
   asmjit::Error error_ = asmjit::kErrorOk;

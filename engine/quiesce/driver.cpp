@@ -1,0 +1,208 @@
+// The driver of grace periods: a thread of the engine that begins with the first request that finds a thread in guest
+// code. See quiescence.h for the steps.
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <new>
+#include <system_error>
+#include <utility>
+
+#include "engine/patch/mutant.h"
+#include "engine/quiesce/quiescence.h"
+#include "shunt/patch_batch.h"
+
+namespace shunt::detail {
+namespace {
+
+using std::chrono::microseconds;
+
+// How often threads that are wanted are looked at, in case they went away meanwhile: nobody is woken for that, because
+// leaving guest code shall cost one store.
+constexpr microseconds first_poll{50};
+constexpr microseconds last_poll{5'000};
+
+// Between two rounds, if threads were found in an old path.
+constexpr microseconds first_pause{100};
+constexpr microseconds last_pause{20'000};
+
+}  // namespace
+
+Status Quiescence::start_driver() {
+  if (driver_ != nullptr) return Ok{};
+  // The thread inherits the mask: signals are for the embedder's threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  Status status = Ok{};
+  try {
+    driver_ = std::make_unique<std::thread>([this] { drive(); });
+  } catch (const std::system_error& error) {
+    status = make_error(ErrorCode::SystemCall,
+                        std::string("the thread that waits for safepoints cannot be made: ") + error.what());
+  }
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return status;
+}
+
+void Quiescence::stop() noexcept {
+  Lock hold(lock_);
+  stop_ = true;
+  changed_->notify_all();
+  if (driver_ != nullptr) {
+    hold.unlock();
+    driver_->join();
+    hold.lock();
+    driver_.reset();
+  }
+  while (!active_.empty()) finish(0);
+  run_completions(hold);
+}
+
+void Quiescence::drive() noexcept {
+  Lock hold(lock_);
+  microseconds pause = first_pause;
+  while (!stop_) {
+    run_completions(hold);
+    if (active_.empty() && completions_.empty()) {
+      pause = first_pause;
+      changed_->wait(hold);
+      continue;
+    }
+    if (active_.empty()) continue;
+    if (!fresh_) {
+      changed_->wait_for(hold, pause, [&] { return stop_ || fresh_; });
+      pause = std::min(pause * 2, last_pause);
+    }
+    if (fresh_) pause = first_pause;
+    if (stop_ || active_.empty()) continue;
+    try {
+      round(hold);
+    } catch (const std::bad_alloc&) {
+      if (!hold.owns_lock()) hold.lock();  // another round, after a pause
+    }
+  }
+}
+
+void Quiescence::round(Lock& hold) {
+  fresh_ = false;
+  ++counts_.rounds;
+  for (const auto& request : active_) ++request->report.rounds;
+  in_round_ = true;
+  want_unseen();  // a
+  look_at(hold, wanted_threads());
+  if (!wanted_threads().empty()) {
+    Status switched = switch_safepoints(hold, true);  // b
+    microseconds poll = first_poll;
+    while (switched && !stop_) {  // c
+      const Threads left = wanted_threads();
+      if (left.empty()) break;
+      changed_->wait_for(hold, poll);
+      poll = std::min(poll * 2, last_poll);
+      look_at(hold, wanted_threads());
+    }
+    const Status back = switch_safepoints(hold, false);  // d
+    if (switched) switched = back;
+    if (!switched) fail_waits(switched.error());
+  }
+  in_round_ = false;
+}
+
+// Those that were not looked at since they were wanted, and that somebody still waits for.
+Quiescence::Threads Quiescence::wanted_threads() const {
+  Threads threads;
+  for (const auto& request : active_) {
+    for (const QuiescenceRequest::Unseen& unseen : request->unseen) {
+      if (!unseen.thread->wanted.load(std::memory_order_relaxed)) continue;  // by the lock
+      if (std::find(threads.begin(), threads.end(), unseen.thread) == threads.end()) threads.push_back(unseen.thread);
+    }
+  }
+  return threads;
+}
+
+// Relaxed: a thread that sees it takes the lock; one that does not yet see it passes another safepoint.
+void Quiescence::want_unseen() noexcept {
+  for (const auto& request : active_) {
+    for (const QuiescenceRequest::Unseen& unseen : request->unseen) {
+      const bool looked = unseen.inside != nullptr || unseen.unknown;
+      if (!looked || unseen.thread->looked_in != counts_.rounds)
+        unseen.thread->wanted.store(true, std::memory_order_relaxed);
+    }
+  }
+}
+
+void Quiescence::look_at(Lock& hold, const Threads& threads) noexcept {
+  hold.unlock();
+  for (const auto& thread : threads) look(*thread);
+  hold.lock();
+}
+
+Status Quiescence::switch_safepoints(Lock& hold, bool on) {
+  ++counts_.safepoint_flips;
+  if (mutated(Mutant::SkipSafepointFlip)) return Ok{};
+  hold.unlock();
+  PatchBatch batch(engine_);
+  batch.set(safepoint_key, on);
+  const Result<CommitReport> report = batch.commit();
+  hold.lock();
+  if (!report) return report.error();
+  return Ok{};
+}
+
+// Threads do not come to the stub: who blocks is told. What nobody blocks for is tried again in the next round.
+void Quiescence::fail_waits(const Error& error) noexcept {
+  for (std::size_t i = 0; i < active_.size();) {
+    const std::shared_ptr<QuiescenceRequest> request = active_[i];
+    if (request->completed) {
+      ++i;
+      continue;
+    }
+    request->error = error;
+    finish(i);
+  }
+}
+
+void Quiescence::run_completions(Lock& hold) noexcept {
+  while (!completions_.empty()) {
+    std::vector<std::function<void()>> completions = std::exchange(completions_, {});
+    completing_ = true;
+    hold.unlock();
+    for (std::function<void()>& completed : completions) {
+      completed();
+      completed = nullptr;
+    }
+    hold.lock();
+    completing_ = false;
+    changed_->notify_all();
+  }
+}
+
+void Quiescence::lock_before_fork() {
+  lock_.lock();
+  forking_ = getpid();
+}
+
+void Quiescence::unlock_after_fork() {
+  if (getpid() != forking_) restart_in_child();
+  lock_.unlock();
+}
+
+void Quiescence::restart_in_child() noexcept {
+  (void)driver_.release();   // the thread is not there; its handle cannot be joined
+  (void)changed_.release();  // threads of the parent wait for it: it can be neither used nor ended
+  changed_ = std::make_unique<std::condition_variable>();
+  in_round_ = false;
+  const auto here = std::this_thread::get_id();
+  for (const auto& thread : threads_) {
+    if (thread->id != here) {
+      thread->state.store(ThreadRecord::State::Ended, std::memory_order_relaxed);
+      forget(*thread);
+    } else if (thread->state.load(std::memory_order_relaxed) == ThreadRecord::State::Claimed) {
+      thread->state.store(ThreadRecord::State::Away, std::memory_order_relaxed);  // who claimed it is not there
+    }
+  }
+  std::erase_if(active_, [](const auto& request) { return !request->completed; });  // who blocked is not there
+}
+
+}  // namespace shunt::detail

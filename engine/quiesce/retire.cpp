@@ -1,0 +1,106 @@
+// Engine and PatchBatch: what waits for threads.
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "engine/engine_impl.h"
+#include "engine/patch/mutant.h"
+#include "engine/quiesce/quiescence.h"
+#include "engine/quiesce/safepoint_entry.h"
+#include "shunt/engine.h"
+
+namespace shunt {
+
+using detail::Wanted;
+
+namespace {
+
+Error no_memory() {
+  return make_error(ErrorCode::OutOfMemory, "no heap memory to wait for threads");
+}
+
+}  // namespace
+
+Result<QuiescenceReport> Engine::settle(const WaitLimit& limit) {
+  try {
+    if (Status status = impl_->quiescence.may_wait({}); !status) return status.error();
+    return impl_->quiescence.wait(Wanted::Settled, {}, limit);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
+}
+
+Result<QuiescenceReport> Engine::drain(std::span<const CodeExtent> old_path, const WaitLimit& limit) {
+  try {
+    std::vector<CodeExtent> extents(old_path.begin(), old_path.end());
+    if (Status status = impl_->quiescence.may_wait(extents); !status) return status.error();
+    return impl_->quiescence.wait(Wanted::Drained, std::move(extents), limit);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
+}
+
+Status Engine::retire(Code&& code, std::function<void()> then) {
+  return retire({&code, 1}, std::move(then));
+}
+
+Status Engine::retire(std::span<Code> codes, std::function<void()> then) {
+  std::shared_ptr<std::vector<Code>> kept;
+  const auto give_back = [&] {
+    for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = std::move((*kept)[i]);
+  };
+  try {
+    std::vector<CodeExtent> extents;
+    for (const Code& code : codes) {
+      if (code.engine_ != this) {
+        return make_error(ErrorCode::InvalidArgument,
+                          "retire: code of another engine, or none; nothing is retired, the handles are as they were");
+      }
+      extents.push_back({code.rx_, code.size_});
+    }
+    kept = std::make_shared<std::vector<Code>>(codes.size());
+    std::function<void()> completed([this, kept, then = std::move(then)] {
+      const std::size_t pieces = kept->size();
+      kept->clear();  // their sites are dropped, their memory is filled with traps
+      impl_->quiescence.count_freed(pieces);
+      if (then) then();
+    });
+    for (std::size_t i = 0; i < codes.size(); ++i) (*kept)[i] = std::move(codes[i]);
+    Status status = impl_->quiescence.request(Wanted::Drained, std::move(extents), std::move(completed));
+    if (!status) {
+      give_back();
+    } else {
+      impl_->quiescence.count_retired(codes.size());
+    }
+    return status;
+  } catch (const std::bad_alloc&) {
+    if (kept != nullptr && !kept->empty() && kept->front().engine_ != nullptr) give_back();
+    return no_memory();
+  }
+}
+
+Status Engine::await_retired(const WaitLimit& limit) {
+  try {
+    return impl_->quiescence.await_completions(limit);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
+}
+
+const void* Engine::safepoint_entry() noexcept {
+  return detail::safepoint_entry();
+}
+
+StaticKey& Engine::safepoint_key() noexcept {
+  return impl_->quiescence.safepoint_key;
+}
+
+std::vector<ThreadInfo> Engine::threads() const {
+  return impl_->quiescence.threads();
+}
+
+QuiescenceCounts Engine::quiescence_counts() const {
+  return impl_->quiescence.counts();
+}
+
+}  // namespace shunt

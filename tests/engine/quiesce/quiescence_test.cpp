@@ -1,0 +1,550 @@
+// Settled, Drained and retirement, step by step: threads that wait at chosen places, frames that the test makes up.
+// tests/engine/CMakeLists.txt builds this file a second time, with deliberate faults.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "shunt/engine.h"
+#include "tests/engine/test_code.h"
+
+namespace shunt::test {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Long enough to be sure that a wait does not end by itself before the test is over; nothing waits for it to pass.
+constexpr auto never = std::chrono::minutes(10);
+// What a wait that cannot succeed is given.
+constexpr auto moment = std::chrono::milliseconds(20);
+
+// A thread that does what the test tells it, one thing after the other, and stays where it is in between.
+class Actor {
+ public:
+  Actor() : thread_([this] { run(); }) {}
+  ~Actor() {
+    if (!thread_.joinable()) return;
+    start([this] { stop_ = true; });
+    thread_.join();
+  }
+  Actor(const Actor&) = delete;
+
+  // Begins; the future is ready when it is done.
+  std::future<void> start(std::function<void()> step) {
+    std::packaged_task<void()> task(std::move(step));
+    std::future<void> done = task.get_future();
+    const std::lock_guard hold(lock_);
+    steps_.push_back(std::move(task));
+    changed_.notify_one();
+    return done;
+  }
+  void act(std::function<void()> step) { start(std::move(step)).get(); }
+
+  void attach(Engine& engine, ThreadOptions options) {
+    act([&] {
+      auto attached = Thread::attach(engine, std::move(options));
+      ASSERT_TRUE(attached) << attached.error().message();
+      attached_.emplace(std::move(*attached));
+    });
+  }
+  void detach() {
+    act([&] { attached_.reset(); });
+  }
+  // Ends the thread as it is.
+  void end() {
+    start([this] { stop_ = true; });
+    thread_.join();
+  }
+  void enter() {
+    act([&] { guest_.emplace(*attached_, nullptr); });
+  }
+  void leave() {
+    act([&] { guest_.reset(); });
+  }
+  void host(GuestFrame frame = {}) {
+    act([&] { host_.emplace(*attached_, frame); });
+  }
+  void back() {
+    act([&] { host_.reset(); });
+  }
+  void safepoint(GuestFrame frame = {}) {
+    act([&] { attached_->safepoint_at(frame); });
+  }
+  Thread& attached() { return *attached_; }
+  void forget_attachment() { attached_.reset(); }
+
+ private:
+  void run() {
+    while (!stop_) {
+      std::unique_lock hold(lock_);
+      changed_.wait(hold, [&] { return !steps_.empty(); });
+      std::packaged_task<void()> step = std::move(steps_.front());
+      steps_.erase(steps_.begin());
+      hold.unlock();
+      step();
+    }
+  }
+
+  bool stop_ = false;
+  std::mutex lock_;
+  std::condition_variable changed_;
+  std::vector<std::packaged_task<void()>> steps_;
+  std::optional<Thread> attached_;
+  std::optional<GuestScope> guest_;
+  std::optional<HostScope> host_;
+  std::thread thread_;
+};
+
+class Quiescence : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto engine = Engine::create();
+    ASSERT_TRUE(engine) << engine.error().message();
+    engine_ = std::move(*engine);
+    old_ = published(*engine_, 128, {});
+  }
+
+  // Its frames are what the test says: the "frame pointer" is a list of return addresses.
+  void attach(Actor& actor, const std::string& name) {
+    actor.attach(*engine_, {name, [](const GuestFrame& innermost, const void*, AddressVisitor& visit) {
+                              if (innermost.resume_point != nullptr) visit(innermost.resume_point);
+                              if (innermost.frame_pointer == nullptr) return;
+                              for (const void* address : *static_cast<const Addresses*>(innermost.frame_pointer))
+                                visit(address);
+                            }});
+  }
+  using Addresses = std::vector<const void*>;
+  static GuestFrame frame(const void* resume_point, const Addresses* frames = nullptr) {
+    return {resume_point, nullptr, frames};
+  }
+  [[nodiscard]] CodeExtent old_path() const { return {old_.data(), old_.size()}; }
+  [[nodiscard]] const void* in_old(std::size_t offset = 5) const { return old_.data() + offset; }
+
+  std::future<Result<QuiescenceReport>> draining(const WaitLimit& limit = never) {
+    return std::async(std::launch::async, [this, limit] {
+      const std::array extents = {old_path()};
+      return engine_->drain(extents, limit);
+    });
+  }
+  std::future<Result<QuiescenceReport>> settling(const WaitLimit& limit = never) {
+    return std::async(std::launch::async, [this, limit] { return engine_->settle(limit); });
+  }
+  [[nodiscard]] Result<QuiescenceReport> drain(const WaitLimit& limit) {
+    const std::array extents = {old_path()};
+    return engine_->drain(extents, limit);
+  }
+
+  // Passes safepoints with these frames until `waiting` is over, or has seen so many.
+  template <class Waiting>
+  static bool pass_safepoints(Actor& actor, const Waiting& waiting, GuestFrame frame = {}, int at_most = 10'000) {
+    for (int i = 0; i < at_most; ++i) {
+      actor.safepoint(frame);
+      if (waiting.wait_for(1ms) == std::future_status::ready) return true;
+    }
+    return false;
+  }
+  static void expect_error(const Result<QuiescenceReport>& result, ErrorCode code, const std::string& text) {
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code(), code) << result.error().message();
+    EXPECT_NE(result.error().message().find(text), std::string::npos) << result.error().message();
+  }
+
+  std::unique_ptr<Engine> engine_;
+  Code old_;
+};
+
+TEST_F(Quiescence, WithoutThreadsThereIsNobodyToWaitFor) {
+  EXPECT_TRUE(engine_->settle());
+  EXPECT_TRUE(drain({}));
+  EXPECT_EQ(engine_->quiescence_counts().safepoint_flips, 0U);
+}
+
+TEST_F(Quiescence, ThreadsThatAreAwayAreSeenWithoutTheirHelp) {
+  Actor outside, in_host;
+  attach(outside, "outside");
+  attach(in_host, "in host");
+  in_host.enter();
+  in_host.host(frame(&outside));
+  const auto report = drain({});
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_EQ(report->threads, 2U);
+  EXPECT_EQ(report->rounds, 0U);
+  EXPECT_TRUE(engine_->settle());
+  EXPECT_EQ(engine_->quiescence_counts().safepoint_flips, 0U) << "nobody was in guest code";
+  in_host.back();
+  in_host.leave();
+}
+
+TEST_F(Quiescence, AThreadInGuestCodeSettlesAtASafepoint) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  expect_error(engine_->settle(moment), ErrorCode::TimedOut, "\"runner\"");
+  auto settled = settling();
+  ASSERT_TRUE(pass_safepoints(actor, settled));
+  EXPECT_TRUE(settled.get());
+  actor.leave();
+}
+
+TEST_F(Quiescence, AThreadThatLeavesGuestCodeIsSeenToo) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  auto drained = draining();
+  actor.leave();
+  EXPECT_TRUE(drained.get());
+}
+
+TEST_F(Quiescence, PassingASafepointIsNotDrained) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  const Addresses frames = {in_old()};
+  auto drained = draining();
+  EXPECT_FALSE(pass_safepoints(actor, drained, frame(this, &frames), 30)) << "a frame returns into the old path";
+  auto settled = settling();
+  ASSERT_TRUE(pass_safepoints(actor, settled, frame(this, &frames)));
+  ASSERT_TRUE(pass_safepoints(actor, drained, frame(this)));
+  EXPECT_TRUE(drained.get());
+  actor.leave();
+}
+
+TEST_F(Quiescence, AResumePointCountsAsAFrame) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  auto drained = draining();
+  EXPECT_FALSE(pass_safepoints(actor, drained, frame(in_old(0)), 30)) << "it goes on in the old path";
+  EXPECT_FALSE(pass_safepoints(actor, drained, frame(in_old(127)), 30)) << "the last byte";
+  ASSERT_TRUE(pass_safepoints(actor, drained, frame(old_path().end())));
+  EXPECT_TRUE(drained.get());
+  actor.leave();
+}
+
+TEST_F(Quiescence, AThreadInAHostCallIsWalkedFromWhereItLeft) {
+  Actor actor;
+  attach(actor, "blocked");
+  actor.enter();
+  const Addresses frames = {this, in_old()};
+  actor.host(frame(this, &frames));
+  expect_error(drain(moment), ErrorCode::TimedOut, "\"blocked\"");
+  EXPECT_TRUE(engine_->settle()) << "it takes its decisions anew";
+  auto drained = draining();
+  actor.back();
+  actor.leave();
+  EXPECT_TRUE(drained.get());
+}
+
+TEST_F(Quiescence, AHostCallThatEntersGuestCodeAgainKeepsItsOuterFrames) {
+  Actor actor;
+  attach(actor, "nested");
+  actor.enter();
+  actor.host(frame(in_old()));
+  std::optional<GuestScope> inner;
+  actor.act([&] { inner.emplace(actor.attached(), nullptr); });
+  auto drained = draining();
+  EXPECT_FALSE(pass_safepoints(actor, drained, frame(this), 30)) << "the outer frames lie in the old path";
+  actor.act([&] { inner.reset(); });
+  actor.back();
+  actor.leave();
+  EXPECT_TRUE(drained.get());
+}
+
+TEST_F(Quiescence, GuestCodeEnteredTwiceWithoutAHostScopeIsNeverDrained) {
+  Actor actor;
+  attach(actor, "careless");
+  actor.enter();
+  std::optional<GuestScope> inner;
+  actor.act([&] { inner.emplace(actor.attached(), nullptr); });
+  auto drained = draining(200ms);
+  while (drained.wait_for(1ms) != std::future_status::ready) actor.safepoint(frame(this));
+  expect_error(drained.get(), ErrorCode::TimedOut, "cannot be walked");
+  actor.act([&] { inner.reset(); });
+  drained = draining();
+  ASSERT_TRUE(pass_safepoints(actor, drained, frame(this)));
+  EXPECT_TRUE(drained.get());
+  actor.leave();
+}
+
+TEST_F(Quiescence, ARoundIsTwoFlipsSharedByAllWhoWait) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  auto first = draining();
+  while (engine_->quiescence_counts().safepoint_flips == 0) std::this_thread::yield();
+  std::vector<std::future<Result<QuiescenceReport>>> more;
+  for (int i = 0; i < 8; ++i) more.push_back(i % 2 == 0 ? draining() : settling());
+  while (engine_->quiescence_counts().waits < 9) std::this_thread::yield();
+  ASSERT_TRUE(pass_safepoints(actor, first));
+  for (auto& waiting : more) {
+    ASSERT_TRUE(pass_safepoints(actor, waiting));
+    EXPECT_TRUE(waiting.get());
+  }
+  actor.leave();
+  while (engine_->safepoint_key().enabled()) std::this_thread::yield();
+  const QuiescenceCounts counts = engine_->quiescence_counts();
+  EXPECT_EQ(counts.rounds, 1U);
+  EXPECT_EQ(counts.safepoint_flips, 2U);
+}
+
+TEST_F(Quiescence, TheSafepointKeyIsOnOnlyWhileSomebodyIsWantedInGuestCode) {
+  StaticKey& key = engine_->safepoint_key();
+  const Code code = published(*engine_, 64, {{&key, SiteForm::Toggle, 0, {32}}});
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  EXPECT_FALSE(key.enabled());
+  auto settled = settling();
+  const auto site_is_on = [&] { return engine_->instruction_now(engine_->sites(code)[0]).starts_with("jmp"); };
+  const auto limit = std::chrono::steady_clock::now() + 20s;
+  while (!site_is_on() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_TRUE(site_is_on()) << "the safepoint's site was not switched on";
+  ASSERT_TRUE(pass_safepoints(actor, settled));
+  while (key.enabled()) std::this_thread::yield();
+  actor.leave();
+}
+
+TEST_F(Quiescence, ACallerInGuestCodeIsRefused) {
+  Actor actor;
+  attach(actor, "caller");
+  actor.enter();
+  actor.act([&] { expect_error(drain(moment), ErrorCode::InvalidArgument, "HostScope"); });
+  actor.act([&] { expect_error(engine_->settle(moment), ErrorCode::InvalidArgument, "HostScope"); });
+  actor.leave();
+}
+
+TEST_F(Quiescence, ACallerInTheOldPathIsToldAtOnce) {
+  Actor actor;
+  attach(actor, "caller");
+  actor.enter();
+  const Addresses frames = {this, in_old()};
+  actor.host(frame(this, &frames));
+  actor.act([&] { expect_error(drain(500ms), ErrorCode::InsideOldPath, "\"caller\""); });
+  actor.act([&] { EXPECT_TRUE(engine_->settle(never)); });
+  actor.back();
+  actor.leave();
+}
+
+TEST_F(Quiescence, OfThreadsThatWaitForEachOthersFramesOneIsTold) {
+  const Code second = published(*engine_, 64, {});
+  Actor a, b;
+  attach(a, "a");
+  attach(b, "b");
+  a.enter();
+  b.enter();
+  a.host(frame(second.data() + 3));  // a drains old_, and has a frame in what b drains
+  b.host(frame(in_old()));
+  std::optional<Result<QuiescenceReport>> of_a, of_b;
+  auto a_done = a.start([&] { of_a = drain(1s); });
+  while (engine_->quiescence_counts().waits == 0) std::this_thread::yield();
+  auto b_done = b.start([&] {
+    const std::array extents = {CodeExtent{second.data(), second.size()}};
+    of_b = engine_->drain(extents, 1s);
+  });
+  b_done.get();
+  expect_error(*of_b, ErrorCode::InsideOldPath, "\"b\"");
+  b.back();
+  b.leave();
+  a_done.get();
+  EXPECT_TRUE(*of_a) << "b has left the old path";
+  a.back();
+  a.leave();
+}
+
+TEST_F(Quiescence, TwoThreadsMayDrainAtTheSameTime) {
+  Actor a, b;
+  attach(a, "a");
+  attach(b, "b");
+  a.enter();
+  b.enter();
+  a.host(frame(this));
+  b.host(frame(this));
+  auto a_done = a.start([&] { EXPECT_TRUE(drain(never)); });
+  auto b_done = b.start([&] { EXPECT_TRUE(drain(never)); });
+  a_done.get();
+  b_done.get();
+  a.back(), b.back();
+  a.leave(), b.leave();
+}
+
+TEST_F(Quiescence, ThreadsThatAttachLaterAreNotWaitedFor) {
+  Actor early, late;
+  attach(early, "early");
+  early.enter();
+  auto drained = draining();
+  while (engine_->quiescence_counts().waits == 0) std::this_thread::yield();
+  attach(late, "late");
+  late.enter();
+  ASSERT_TRUE(pass_safepoints(early, drained));
+  EXPECT_TRUE(drained.get());
+  early.leave(), late.leave();
+}
+
+TEST_F(Quiescence, AThreadThatDetachesIsWaitedForNoLonger) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  actor.host(frame(in_old()));
+  auto drained = draining();
+  while (engine_->quiescence_counts().waits == 0) std::this_thread::yield();
+  actor.back();
+  actor.leave();
+  actor.detach();
+  EXPECT_TRUE(drained.get());
+  EXPECT_TRUE(engine_->threads().empty());
+}
+
+TEST_F(Quiescence, AThreadThatEndsWithoutDetachingHoldsUpNobody) {
+  Actor actor;
+  attach(actor, "gone");
+  auto drained = draining();
+  EXPECT_TRUE(drained.get());
+  actor.end();
+  const auto threads = engine_->threads();
+  ASSERT_EQ(threads.size(), 1U);
+  EXPECT_EQ(threads[0].name, "gone");
+  EXPECT_EQ(threads[0].where, ThreadInfo::Where::Ended);
+  EXPECT_TRUE(engine_->settle());
+  actor.forget_attachment();
+  EXPECT_TRUE(engine_->threads().empty());
+}
+
+TEST_F(Quiescence, AThreadThatEndsInGuestCodeHoldsUpNobody) {
+  std::optional<Thread> attached;
+  alignas(GuestScope) std::array<std::byte, sizeof(GuestScope)> scope;  // begun, never ended
+  std::promise<void> entered, go_on;
+  std::thread thread([&] {
+    attached.emplace(std::move(*Thread::attach(*engine_, {"gone", {}})));
+    new (scope.data()) GuestScope(*attached, nullptr);
+    entered.set_value();
+    go_on.get_future().wait();
+  });
+  entered.get_future().wait();
+  auto drained = draining();
+  while (engine_->quiescence_counts().waits == 0) std::this_thread::yield();
+  go_on.set_value();
+  thread.join();
+  EXPECT_TRUE(drained.get());
+}
+
+TEST_F(Quiescence, AThreadAttachesToEachEngineOnce) {
+  auto other = Engine::create();
+  ASSERT_TRUE(other);
+  auto first = Thread::attach(*engine_);
+  auto second = Thread::attach(**other);
+  ASSERT_TRUE(first && second);
+  const auto again = Thread::attach(*engine_);
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), ErrorCode::InvalidArgument);
+  {
+    const GuestScope guest(*first);
+    EXPECT_EQ(engine_->threads()[0].where, ThreadInfo::Where::GuestCode);
+    EXPECT_EQ((*other)->threads()[0].where, ThreadInfo::Where::Away);
+    EXPECT_TRUE((*other)->settle()) << "waits for the other engine's threads alone";
+  }
+}
+
+TEST_F(Quiescence, RetiredCodeIsFreedOnceItIsDrained) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  const std::uint8_t* const bytes = old_.data();
+  const auto is_free = [&] { return bytes[0] == 0xCC && bytes[127] == 0xCC; };
+  std::promise<void> freed;
+  bool trapped = false;
+  ASSERT_TRUE(engine_->retire(std::move(old_), [&] {
+    trapped = is_free();
+    freed.set_value();
+  }));
+  auto done = freed.get_future();
+  EXPECT_FALSE(pass_safepoints(actor, done, frame(bytes + 1), 30));
+  EXPECT_EQ(bytes[0], 0x90) << "freed under a thread that runs it";
+  ASSERT_TRUE(pass_safepoints(actor, done, frame(this)));
+  EXPECT_TRUE(trapped) << "data may be freed after the code alone";
+  EXPECT_EQ(engine_->quiescence_counts().freed, 1U);
+  actor.leave();
+}
+
+TEST_F(Quiescence, CodeMayRetireItself) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  const Addresses frames = {in_old()};
+  actor.act([&] { ASSERT_TRUE(engine_->retire(std::move(old_))); });
+  actor.safepoint(frame(this, &frames));
+  actor.leave();
+  EXPECT_TRUE(engine_->await_retired(never));
+  EXPECT_EQ(engine_->quiescence_counts().freed, 1U);
+}
+
+TEST_F(Quiescence, AwaitRetiredWaitsForTheCallbacks) {
+  std::atomic<int> called = 0;
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(engine_->retire(published(*engine_, 64, {}), [&] {
+      std::this_thread::sleep_for(1ms);
+      ++called;
+    }));
+  }
+  EXPECT_TRUE(engine_->await_retired(never));
+  EXPECT_EQ(called, 20);
+}
+
+TEST_F(Quiescence, RetireRefusesForeignCodeAndGivesItBack) {
+  auto other = Engine::create();
+  ASSERT_TRUE(other);
+  Code foreign = published(**other, 64, {});
+  const auto status = engine_->retire(std::move(foreign));
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code(), ErrorCode::InvalidArgument);
+  EXPECT_NE(foreign.data(), nullptr);  // NOLINT(bugprone-use-after-move): refused, so not moved from
+}
+
+TEST_F(Quiescence, TheEnginesEndFreesWhatIsStillRetired) {
+  bool freed = false;
+  ASSERT_TRUE(engine_->retire(std::move(old_), [&] { freed = true; }));
+  engine_.reset();
+  EXPECT_TRUE(freed);
+}
+
+TEST_F(Quiescence, NobodyWaitsWithTheCommitLockHeld) {
+  StaticKey key("key");
+  const Code code = published(*engine_, 64, {{&key, SiteForm::Toggle, 0, {32}}});
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  auto drained = draining();
+  while (engine_->quiescence_counts().waits == 0) std::this_thread::yield();
+  PatchBatch batch(*engine_);
+  for (bool on : {true, false, true}) {
+    batch.set(key, on);
+    EXPECT_TRUE(batch.commit());
+  }
+  ASSERT_TRUE(pass_safepoints(actor, drained));
+  EXPECT_TRUE(drained.get());
+  actor.leave();
+}
+
+TEST_F(Quiescence, FrameWalkersMayThrowBadAlloc) {
+  Actor actor;
+  std::atomic<bool> failing = true;
+  actor.attach(*engine_, {"poor", [&](const GuestFrame&, const void*, AddressVisitor&) {
+                            if (failing) throw std::bad_alloc();
+                          }});
+  actor.enter();
+  actor.host();
+  expect_error(drain(moment), ErrorCode::TimedOut, "\"poor\"");
+  failing = false;
+  EXPECT_TRUE(drain(never));
+  actor.back();
+  actor.leave();
+}
+
+}  // namespace
+}  // namespace shunt::test
