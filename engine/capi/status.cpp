@@ -44,6 +44,10 @@ shunt_status status_of(ErrorCode code) noexcept {
       return SHUNT_CODE_MEMORY_UNAVAILABLE;
     case ErrorCode::SystemCall:
       return SHUNT_SYSTEM_CALL;
+    case ErrorCode::InsideOldPath:
+      return SHUNT_INSIDE_OLD_PATH;
+    case ErrorCode::TimedOut:
+      return SHUNT_TIMED_OUT;
     default:
       return SHUNT_OTHER;  // errors of the layers above, which this interface does not reach
   }
@@ -93,6 +97,10 @@ const char* shunt_status_name(shunt_status status) {
       return "CodeMemoryUnavailable";
     case SHUNT_SYSTEM_CALL:
       return "SystemCall";
+    case SHUNT_INSIDE_OLD_PATH:
+      return "InsideOldPath";
+    case SHUNT_TIMED_OUT:
+      return "TimedOut";
     case SHUNT_OTHER:
       return "Other";
   }

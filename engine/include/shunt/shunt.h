@@ -39,6 +39,8 @@ typedef enum shunt_status {
   SHUNT_SERIALISATION_FAILED = 10, /* written, but not promised; shunt_engine_resynchronise() tries again */
   SHUNT_CODE_MEMORY_UNAVAILABLE = 11,
   SHUNT_SYSTEM_CALL = 12,
+  SHUNT_INSIDE_OLD_PATH = 13,
+  SHUNT_TIMED_OUT = 14,
   SHUNT_OTHER = 99
 } shunt_status;
 
