@@ -53,6 +53,7 @@ void Engine::Impl::lock_before_fork() {
 }
 
 void Engine::Impl::unlock_after_fork() {
+  share_host_text();
   memory.lock().unlock();
   commit_lock.unlock();
   seeing.unlock_all();
@@ -60,6 +61,10 @@ void Engine::Impl::unlock_after_fork() {
 }
 
 Status Engine::Impl::bind(KeyBase& key) {
+  if (!serves_host_sites && detail::HostModules::has_sites(key)) {
+    return make_error(ErrorCode::KeyBelongsToOtherEngine,
+                      std::string("key \"") + key.name() + "\" has host sites, which belong to Engine::process()");
+  }
   Engine* owner = key.engine_.load(std::memory_order_acquire);  // orders: see static_key.h
   if (owner == nullptr)
     key.engine_.compare_exchange_strong(owner, &engine, std::memory_order_acq_rel, std::memory_order_acquire);
@@ -79,6 +84,7 @@ void Engine::Impl::end_key(KeyBase& key) noexcept {
   const std::lock_guard hold(commit_lock);
   if (key.sites_ == nullptr) return;
   if (key.sites_->unserialised) forget_unserialised(*key.sites_);
+  forget_host_sites(*key.sites_);
   table.remove_key(*key.sites_);
   key.sites_ = nullptr;
 }
@@ -120,8 +126,14 @@ Engine::~Engine() {
 }
 
 Result<Engine*> Engine::process() {
-  static Result<std::unique_ptr<Engine>>* const made =
-      new Result(create());  // never destroyed: code may run until the process ends
+  static Result<std::unique_ptr<Engine>>* const made = [] {
+    auto* const engine = new Result(create());  // never destroyed: code may run until the process ends
+    if (*engine) {
+      (**engine)->impl_->serves_host_sites = true;
+      detail::HostModules::serve(***engine);
+    }
+    return engine;
+  }();
   if (!*made) return made->error();
   return made->value().get();
 }

@@ -22,6 +22,7 @@
 #include "engine/patch/queued_batch.h"
 #include "engine/quiesce/quiescence.h"
 #include "engine/serialise/core_serialiser.h"
+#include "engine/sites/host_modules.h"
 #include "engine/sites/site_table.h"
 #include "shunt/engine.h"
 
@@ -75,6 +76,18 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status add_sites(std::uint32_t begin, std::span<const detail::PlacedSite> placed);
   void drop_code(std::uint32_t begin, std::uint32_t size) noexcept;
 
+  // sites/host_sites.cpp; commit_lock held but where said
+  void adopt_host_modules() noexcept;  // takes it
+  void adopt_host_modules_locked() noexcept;
+  detail::AdoptedModule& adopted_module(detail::HostModule& module);
+  Status adopt(detail::AdoptedModule& adopted);
+  Status adopt(detail::AdoptedModule& adopted, detail::HostRun& run, detail::HostRewrite& rewrite);
+  Status prepare_host_text(const detail::QueuedBatch& batch);
+  Status move_text(detail::AdoptedModule& adopted);
+  void share_host_text() noexcept;
+  void drop_host_module(detail::HostModule& module) noexcept;  // takes it
+  static void forget_host_sites(detail::KeySites& sites) noexcept;
+
   // engine.cpp
   void lock_before_fork() override;
   void unlock_after_fork() override;
@@ -101,12 +114,18 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   bool unserialised = false;                      // something was written, and the core serialisation failed
   detail::KeySites* unserialised_keys = nullptr;  // the keys of it; the others follow by next_unserialised
 
+  bool serves_host_sites = false;  // this is Engine::process(); never changes once others know the engine
+  std::vector<std::unique_ptr<detail::AdoptedModule>> host_modules;
+  // Some module has sites that are not adopted, and whose keys' state they may not be in. Stored under commit_lock.
+  // Acquire and release: a commit without lock that finds nothing to do relies on what the adoption wrote.
+  std::atomic<bool> host_incomplete{false};
+
   // Counts commits that wrote. Written under commit_lock; relaxed, because reports of commits that found nothing to do
   // read it as data.
   std::atomic<std::uint64_t> generation{0};
 
   detail::Seeing seeing{&write_unwatched, &write_watched};  // who watches; its parts say what protects them
-  detail::Quiescence quiescence{engine};  // last: its driver uses the rest
+  detail::Quiescence quiescence{engine};                    // last: its driver uses the rest
 };
 
 // For tests.

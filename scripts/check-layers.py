@@ -32,7 +32,7 @@ KINDS = [
     ("options", r"CLI/.*"),
     ("test libraries", r"(gtest|gmock|benchmark)/.*"),
     ("system", r"(sys|linux|asm|arpa|netinet)/.*\.h"),
-    ("system", r"(ucontext|unistd|fcntl|signal|pthread|poll|dlfcn|dirent|elf|link|sched|spawn)\.h"),
+    ("system", r"(ucontext|unistd|execinfo|fcntl|signal|pthread|poll|dlfcn|dirent|elf|link|sched|spawn)\.h"),
     ("standard", r"[a-z_]+"),
     ("standard", r"(assert|ctype|errno|float|inttypes|limits|math|setjmp|std[a-z]+|string|time)\.h"),
 ]

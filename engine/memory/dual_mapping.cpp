@@ -10,20 +10,13 @@
 #include <string>
 #include <utility>
 
+#include "engine/memory/page.h"
+
 namespace shunt::detail {
 namespace {
 
 constexpr unsigned memfd_exec =
     0x10;  // MFD_EXEC (Linux 6.3): execution stays allowed where the system's default forbids it
-
-std::size_t page_size() noexcept {
-  static const auto size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-std::size_t round_up(std::size_t value, std::size_t to) noexcept {
-  return (value + to - 1) / to * to;
-}
 
 Error unavailable(const char* call, int error) {
   std::string message = std::string(call) + ": " + std::strerror(error);
@@ -45,11 +38,10 @@ class FileDescriptor {
   int fd_;
 };
 
-int open_memory_file() noexcept {
+int open_memory_file(const char* name) noexcept {
   const unsigned flags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  const int fd = memfd_create("shunt-code", flags | memfd_exec);
-  return fd < 0 && errno == EINVAL ? memfd_create("shunt-code", flags)
-                                   : fd;  // EINVAL: a kernel that does not know MFD_EXEC
+  const int fd = memfd_create(name, flags | memfd_exec);
+  return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd;  // EINVAL: a kernel that does not know MFD_EXEC
 }
 
 // Growing a file beyond this limit would not fail but raise SIGXFSZ, whose default ends the process.
@@ -60,11 +52,11 @@ bool beyond_file_size_limit(std::size_t size) noexcept {
 
 }  // namespace
 
-Result<DualMapping> DualMapping::create(std::size_t size, Backing backing) {
-  size = round_up(size, page_size());
-  if (backing == Backing::MemoryFile) return from_memory_file(size);
+Result<DualMapping> DualMapping::create(std::size_t size, Backing backing, const char* name) {
+  size = round_up_to_page(size);
+  if (backing == Backing::MemoryFile) return from_memory_file(size, name);
   if (backing == Backing::Anonymous) return from_anonymous(size);
-  Result<DualMapping> file = from_memory_file(size);
+  Result<DualMapping> file = from_memory_file(size, name);
   if (file) return file;
   Result<DualMapping> anonymous = from_anonymous(size);
   if (anonymous) return anonymous;
@@ -73,9 +65,9 @@ Result<DualMapping> DualMapping::create(std::size_t size, Backing backing) {
                         "; by doubled anonymous memory: " + anonymous.error().message());
 }
 
-Result<DualMapping> DualMapping::from_memory_file(std::size_t size) {
+Result<DualMapping> DualMapping::from_memory_file(std::size_t size, const char* name) {
   if (beyond_file_size_limit(size)) return unavailable("ftruncate (RLIMIT_FSIZE)", EFBIG);
-  const FileDescriptor file(open_memory_file());
+  const FileDescriptor file(open_memory_file(name));
   if (file.get() < 0) return unavailable("memfd_create", errno);
   if (ftruncate(file.get(), static_cast<off_t>(size)) != 0) return unavailable("ftruncate", errno);
   // Nobody who is handed the descriptor can take pages away under running code.
@@ -112,7 +104,7 @@ Result<DualMapping> DualMapping::from_anonymous(std::size_t size) {
 }
 
 Status DualMapping::expose(std::size_t end) {
-  end = round_up(end, page_size());
+  end = round_up_to_page(end);
   if (end > size_) return make_error(ErrorCode::InvalidArgument, "expose: beyond the reservation");
   if (end <= exposed_) return Ok{};
   if (mprotect(rx_ + exposed_, end - exposed_, PROT_READ | PROT_EXEC) != 0)
@@ -127,9 +119,8 @@ DualMapping::DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, B
 }
 
 DualMapping::~DualMapping() {
-  if (rx_ == nullptr) return;
-  munmap(rx_, size_);
-  if (!in_child()) munmap(rw_, size_);  // in a child something else may be mapped there
+  if (rx_ != nullptr) munmap(rx_, size_);
+  if (rw_ != nullptr && !in_child()) munmap(rw_, size_);  // in a child something else may be mapped there
 }
 
 DualMapping::DualMapping(DualMapping&& other) noexcept

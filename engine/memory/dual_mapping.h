@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "engine/memory/fork_guard.h"
 #include "shunt/error.h"
@@ -29,7 +30,8 @@ enum class Backing : std::uint8_t {
 class DualMapping {
  public:
   // `size` in bytes, rounded up to whole pages. Errors: CodeMemoryUnavailable (names what was tried and why it failed).
-  static Result<DualMapping> create(std::size_t size, Backing backing = Backing::Any);
+  // `name` is what /proc/self/maps shows of a memory file.
+  static Result<DualMapping> create(std::size_t size, Backing backing = Backing::Any, const char* name = "shunt-code");
   ~DualMapping();
   DualMapping(DualMapping&& other) noexcept;
   DualMapping& operator=(DualMapping&& other) noexcept;
@@ -49,9 +51,19 @@ class DualMapping {
   // CodeMemoryUnavailable.
   Status expose(std::size_t end);
 
+  // Lays pieces of the RX view over what is mapped at `base`, each atomically: a thread that executes there finds the
+  // old page or the new one, never none. Pieces are whole pages, in order of offset from `base`, apart from each other,
+  // and exposed. The rest of the RX view is unmapped; rx() is null afterwards, and the pieces belong to the owner of
+  // what they cover, who unmaps them. Errors: CodeMemoryUnavailable; then some pieces are in place, and the others are
+  // as they were.
+  struct Piece {
+    std::size_t offset, size;  // bytes
+  };
+  Status lay_over(const std::uint8_t* base, std::span<const Piece> pieces);
+
  private:
   DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing);
-  static Result<DualMapping> from_memory_file(std::size_t size);
+  static Result<DualMapping> from_memory_file(std::size_t size, const char* name);
   static Result<DualMapping> from_anonymous(std::size_t size);
 
   std::uint8_t* rx_ = nullptr;

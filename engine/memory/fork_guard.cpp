@@ -5,15 +5,9 @@
 
 #include <cstddef>
 
+#include "engine/memory/page.h"
+
 namespace shunt::detail {
-namespace {
-
-std::size_t page_size() noexcept {
-  return static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace
-
 ForkGuard::ForkGuard() : maker_(getpid()) {
   const std::size_t page = page_size();
   void* const mapped = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

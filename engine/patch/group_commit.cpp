@@ -21,6 +21,7 @@ using detail::QueuedTarget;
 // because the flip's own commit established it before it stored state_ (release, acquire here). A key that changes at
 // the same moment is ordered after.
 bool Engine::Impl::is_complete(std::span<const QueuedState> states) const noexcept {
+  if (host_incomplete.load(std::memory_order_acquire)) return false;  // see engine_impl.h
   return std::all_of(states.begin(), states.end(), [this](const QueuedState& queued) {
     const KeyBase& key = *queued.key;
     return key.engine_.load(std::memory_order_acquire) == &engine &&

@@ -25,6 +25,11 @@ enum class Mutant : std::uint8_t {
   SkipDataBarrier,         // arm64: no DSB
   SkipInstructionBarrier,  // arm64: no ISB
   WriteThroughView,        // records a store at the address of the RX view
+  AdoptInEmittedState,     // a module's sites stay as they were emitted, whatever state their key has
+  KeepDroppedModule,       // the sites of a module that is unloaded stay in the table
+  KeepSharedText,          // after fork(), parent and child go on writing the same moved text
+  UnmapBeforeLaying,       // moved text is missing for an instant
+  LayOverWritable,         // moved text is writable and executable
   PublishOldState,         // new sites keep the state that they were emitted in
   SettledIsDrained,        // passing a safepoint counts as drained
   SkipHostFrames,          // frames that wait for a host call are not walked

@@ -90,6 +90,9 @@ Status Engine::Impl::plan_batch(QueuedBatch& batch) {
     make_room(plan.written, plan.sites_to_write + batch.report.sites_written + plan.retargets.size());
     plan.sites_to_write += batch.report.sites_written;
   }
+  if (serves_host_sites) {
+    if (Status status = prepare_host_text(batch); !status) return status;
+  }
   return check_batch();
 }
 

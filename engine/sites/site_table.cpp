@@ -48,6 +48,18 @@ void SiteTable::remove_code(std::uint32_t begin, std::uint32_t end) noexcept {
   code_.erase(entry);
 }
 
+void SiteTable::add_group(KeySites& sites, SiteGroup group) {
+  sites.groups.push_back(std::move(group));
+  store_count(sites);
+}
+
+void SiteTable::remove_groups(const Region& region) noexcept {
+  for (const std::shared_ptr<KeySites>& sites : keys_) {
+    if (std::erase_if(sites->groups, [&](const SiteGroup& group) { return group.region == &region; }) != 0)
+      store_count(*sites);
+  }
+}
+
 void SiteTable::store_count(const KeySites& sites) noexcept {
   sites.key->site_count_.store(static_cast<std::uint32_t>(sites.size()),
                                std::memory_order_relaxed);  // static_key.h

@@ -87,6 +87,11 @@ class SiteTable {
   // Removes all sites of [begin, end), a piece of code.
   void remove_code(std::uint32_t begin, std::uint32_t end) noexcept;
 
+  // Sites that stand in another region than published code. May throw std::bad_alloc, unless the key's list of groups
+  // has room.
+  static void add_group(KeySites& sites, SiteGroup group);
+  void remove_groups(const Region& region) noexcept;
+
   // The keys that have sites in the code that begins at `begin`; some may have ended.
   [[nodiscard]] std::span<const std::shared_ptr<KeySites>> keys_of_code(std::uint32_t begin) const noexcept;
 

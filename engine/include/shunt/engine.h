@@ -224,6 +224,7 @@ class SHUNT_API Engine {
   friend class Code;
   friend class KeyBase;
   friend struct detail::EngineInside;
+  friend struct detail::HostModules;
   friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
   friend class Thread;
   struct Impl;
