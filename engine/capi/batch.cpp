@@ -1,6 +1,4 @@
 // The C interface: keys and batches.
-#include <algorithm>
-#include <cstring>
 #include <string>
 
 #include "engine/capi/handles.h"
@@ -15,20 +13,11 @@ namespace {
 constexpr unsigned min_states = 2;
 constexpr unsigned max_states = 256;
 
-// As much of the report as the caller has room for.
 void fill(shunt_commit_report* report, const shunt::CommitReport& from) noexcept {
-  if (report == nullptr) return;
-  const shunt_commit_report whole{std::min(report->size, sizeof(shunt_commit_report)),
-                                  from.sites_written,
-                                  from.sites_unchanged,
-                                  from.generation,
-                                  from.serialisations,
-                                  from.mechanism.data(),
-                                  from.check_ns,
-                                  from.write_ns,
-                                  from.maintenance_ns,
-                                  from.serialise_ns};
-  std::memcpy(report, &whole, whole.size);
+  shunt::capi::fill_known_part(
+      report, shunt_commit_report{0, from.sites_written, from.sites_unchanged, from.generation, from.serialisations,
+                                  from.mechanism.data(), from.check_ns, from.write_ns, from.maintenance_ns,
+                                  from.serialise_ns, from.batches});
 }
 
 }  // namespace

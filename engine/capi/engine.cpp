@@ -11,11 +11,6 @@ using shunt::capi::guarded;
 
 namespace {
 
-// The part of a structure that the caller knows: `size` is its first member.
-bool knows(const shunt_engine_options& options, std::size_t end_of_member) noexcept {
-  return options.size >= end_of_member;
-}
-
 bool is_form(std::uint32_t form) noexcept {
   return form == SHUNT_TOGGLE || form == SHUNT_ALIGNED_WORD;
 }
@@ -47,11 +42,9 @@ shunt_status shunt_engine_create(const shunt_engine_options* options, shunt_engi
   if (engine == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_engine_create: no place for the engine");
   return guarded([&] {
     shunt::EngineOptions wanted;
-    if (options != nullptr &&
-        knows(*options, offsetof(shunt_engine_options, code_reservation) + sizeof options->code_reservation) &&
-        options->code_reservation != 0) {
-      wanted.code_reservation = options->code_reservation;
-    }
+    const auto given = shunt::capi::known_part(options);
+    if (given.code_reservation != 0) wanted.code_reservation = given.code_reservation;
+    wanted.anonymous_code = given.anonymous_code != 0;
     shunt::Result<std::unique_ptr<shunt::Engine>> made = shunt::Engine::create(wanted);
     if (!made) return fail(made.error());
     shunt::Engine* const address = made->get();

@@ -1,6 +1,8 @@
 // How the C functions report: a status for programs, and a line for people that is kept per thread.
 #pragma once
 
+#include <algorithm>
+#include <cstring>
 #include <new>
 #include <utility>
 
@@ -21,6 +23,22 @@ shunt_status guarded(Body&& body) noexcept {
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::OutOfMemory, "no heap memory");
   }
+}
+
+// Structures that may grow begin with `size`, the caller's sizeof: what an older caller does not know is zero.
+template <class Options>
+Options known_part(const Options* options) noexcept {
+  Options known{};
+  if (options != nullptr) std::memcpy(&known, options, std::min(options->size, sizeof known));
+  return known;
+}
+
+// The other way: as much of what is reported as the caller has room for. `report` may be null.
+template <class Report>
+void fill_known_part(Report* report, Report from) noexcept {
+  if (report == nullptr) return;
+  from.size = std::min(report->size, sizeof from);
+  std::memcpy(report, &from, from.size);
 }
 
 inline shunt_status status_of(const Status& status) noexcept {

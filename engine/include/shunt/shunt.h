@@ -58,6 +58,7 @@ typedef struct shunt_engine shunt_engine;
 typedef struct shunt_engine_options {
   size_t size;             /* sizeof(shunt_engine_options) */
   size_t code_reservation; /* bytes of address space; 64 KiB to 2 GiB; 0: the default */
+  int anonymous_code;      /* code in anonymous memory, not in a memory file: what `perf` asks its map about */
 } shunt_engine_options;
 
 /* The process's engine: made at first use, never destroyed. */
@@ -101,6 +102,7 @@ typedef struct shunt_commit_report {
   uint32_t serialisations;
   const char* mechanism; /* of the core serialisation; "none" if nothing was written. A string literal */
   uint64_t check_ns, write_ns, maintenance_ns, serialise_ns;
+  uint32_t batches; /* that shared this commit */
 } shunt_commit_report;
 
 /* One thread at a time. */
@@ -166,6 +168,108 @@ SHUNT_C_API shunt_status shunt_publish(shunt_engine* engine, const shunt_allocat
 SHUNT_C_API void shunt_code_destroy(shunt_code* code);
 SHUNT_C_API const void* shunt_code_address(const shunt_code* code, size_t offset);
 SHUNT_C_API size_t shunt_code_size(const shunt_code* code);
+
+/* -------------------------------------------------------------------------------------------- threads and waiting */
+
+/* The attachment of the calling thread to an engine, for waiting until no thread is in old code. The same rules as in
+ * <shunt/thread.h>: guest code passes safepoints, keeps frame pointers, and loads pointers into code that may be
+ * retired only within a scope. To be detached by the same thread, outside of its scopes. `name` may be null. */
+typedef struct shunt_thread shunt_thread;
+SHUNT_C_API shunt_status shunt_thread_attach(shunt_engine* engine, const char* name, shunt_thread** thread);
+SHUNT_C_API void shunt_thread_detach(shunt_thread* thread);
+
+/* A scope lives in its function's frame and is ended there, in reverse order. */
+typedef struct shunt_scope {
+  uint64_t opaque[10];
+} shunt_scope;
+
+/* The thread may run guest code until the scope ends; its guest frames are those below `entry_mark`:
+ * __builtin_frame_address(0). */
+SHUNT_C_API void shunt_guest_begin(shunt_thread* thread, shunt_scope* scope, const void* entry_mark);
+SHUNT_C_API void shunt_guest_end(shunt_scope* scope);
+
+/* Where guest code stands still. */
+typedef struct shunt_guest_frame {
+  const void* resume_point;  /* where it goes on: in a function that it called, __builtin_return_address(0) */
+  const void* stack_pointer; /* as it will be there */
+  const void* frame_pointer; /* of the function that goes on there */
+} shunt_guest_frame;
+
+/* The thread is away from guest code, and may block, until the scope ends. */
+SHUNT_C_API void shunt_host_begin(shunt_thread* thread, shunt_scope* scope, const shunt_guest_frame* frame);
+SHUNT_C_API void shunt_host_end(shunt_scope* scope);
+
+/* A safepoint of guest code in C. Emitted code has sites of the engine's safepoint key instead. */
+SHUNT_C_API void shunt_safepoint(shunt_thread* thread, const shunt_guest_frame* frame);
+
+#define SHUNT_NO_LIMIT UINT64_MAX
+
+typedef struct shunt_code_extent {
+  const void* begin;
+  size_t size; /* bytes */
+} shunt_code_extent;
+
+/* Blocks until every attached thread was seen at a safepoint or away from guest code (settle); and until none has a
+ * frame, a return address or a resume point in the old path (drain). `limit_ns`: SHUNT_NO_LIMIT, or SHUNT_TIMED_OUT
+ * comes after so many nanoseconds. Not in guest code: SHUNT_INSIDE_OLD_PATH or SHUNT_INVALID_ARGUMENT at once. */
+SHUNT_C_API shunt_status shunt_settle(shunt_engine* engine, uint64_t limit_ns);
+SHUNT_C_API shunt_status shunt_drain(shunt_engine* engine, const shunt_code_extent* old_path, size_t count,
+                                     uint64_t limit_ns);
+
+/* Frees code once it is drained, then calls `then(argument)` on a thread of the engine; `then` may be null. Nothing may
+ * lead into the code any more. Does not wait. The handle ends with success; on error it is as it was. */
+SHUNT_C_API shunt_status shunt_code_retire(shunt_engine* engine, shunt_code* code, void (*then)(void*), void* argument);
+
+/* Blocks until everything retired before is freed. */
+SHUNT_C_API shunt_status shunt_await_retired(shunt_engine* engine, uint64_t limit_ns);
+
+/* ------------------------------------------------------------------------------------------------------- seeing */
+
+typedef struct shunt_stats {
+  size_t size;      /* sizeof(shunt_stats) */
+  uint64_t commits; /* that succeeded and took the lock */
+  uint64_t no_op_commits;
+  uint64_t sites_written;
+  uint64_t publications;
+  uint64_t check_ns, write_ns, maintenance_ns, serialise_ns; /* of commits, by phase, summed up */
+  uint64_t code_bytes_used, code_bytes_free;
+  uint64_t keys, sites; /* now */
+} shunt_stats;
+
+SHUNT_C_API shunt_status shunt_engine_stats(const shunt_engine* engine, shunt_stats* stats);
+
+/* The flip log: every site that commits write, in a ring of `capacity` records. Costs nothing while it is off. */
+SHUNT_C_API shunt_status shunt_flip_log_start(shunt_engine* engine, size_t capacity);
+SHUNT_C_API shunt_status shunt_flip_log_stop(shunt_engine* engine);
+
+typedef struct shunt_flip_record {
+  uint64_t number;     /* counts from 0 since the log was started */
+  uint64_t time_ns;    /* CLOCK_MONOTONIC, when its batch began to write */
+  uint64_t generation; /* of the commit, as in shunt_commit_report */
+  const uint8_t* site;
+  uint8_t length; /* bytes of the site's instruction */
+  uint8_t before[15], after[15];
+  char key[40]; /* its name, cut off if it is longer */
+} shunt_flip_record;
+
+/* Copies the log's latest records, at most `capacity`, in order. `count` becomes their number, `dropped` how many
+ * earlier ones there were since the start; it may be null. */
+SHUNT_C_API shunt_status shunt_flip_log_read(const shunt_engine* engine, shunt_flip_record* records, size_t capacity,
+                                             size_t* count, uint64_t* dropped);
+
+/* Who is told the names of code: perf, by a map (needs an engine with anonymous code) or by jitdump, and gdb.
+ * Directories may be null: the defaults of <shunt/observe.h>. */
+typedef struct shunt_observe_options {
+  size_t size; /* sizeof(shunt_observe_options) */
+  int perf_map, jitdump, gdb;
+  const char* perf_map_directory;
+  const char* jitdump_directory;
+} shunt_observe_options;
+SHUNT_C_API shunt_status shunt_observe(shunt_engine* engine, const shunt_observe_options* options);
+
+/* Names `size` bytes of code from `offset`; a second call replaces the first. */
+SHUNT_C_API shunt_status shunt_code_set_name(shunt_engine* engine, const shunt_code* code, uint32_t offset,
+                                             uint32_t size, const char* name);
 
 #ifdef __cplusplus
 }

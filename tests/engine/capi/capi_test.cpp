@@ -176,6 +176,92 @@ TEST_F(CApi, AnOlderCallerGetsThePartOfAReportThatItKnows) {
   EXPECT_EQ(room.report.generation, 0xEEEEEEEEEEEEEEEEU);
 }
 
+TEST_F(CApi, CountersAndTheFlipLogTellOfFlips) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  ASSERT_EQ(shunt_set(engine, key, 1, nullptr), SHUNT_OK);  // before the log
+  ASSERT_EQ(shunt_flip_log_start(engine, 2), SHUNT_OK) << shunt_error_message();
+  for (unsigned state : {0U, 1U, 0U}) ASSERT_EQ(shunt_set(engine, key, state, nullptr), SHUNT_OK);
+
+  std::array<shunt_flip_record, 8> records{};
+  std::size_t count = 0;
+  std::uint64_t dropped = 0;
+  ASSERT_EQ(shunt_flip_log_read(engine, records.data(), records.size(), &count, &dropped), SHUNT_OK);
+  ASSERT_EQ(count, 2U);
+  EXPECT_EQ(dropped, 1U);
+  EXPECT_EQ(records[0].number, 1U);
+  EXPECT_EQ(records[1].number, 2U);
+  EXPECT_STREQ(records[1].key, "key");
+  EXPECT_EQ(static_cast<const void*>(records[1].site), shunt_code_address(code, 0));
+  EXPECT_EQ(std::memcmp(records[0].after, records[1].before, records[0].length), 0);
+  EXPECT_NE(std::memcmp(records[1].after, records[1].before, records[1].length), 0);
+  ASSERT_EQ(shunt_flip_log_read(engine, records.data(), 1, &count, &dropped), SHUNT_OK);
+  EXPECT_EQ(count, 1U);
+  EXPECT_EQ(dropped, 2U);
+  EXPECT_EQ(records[0].number, 2U);  // the latest
+
+  ASSERT_EQ(shunt_flip_log_stop(engine), SHUNT_OK);  // itself a flip, the last that is logged
+  ASSERT_EQ(shunt_set(engine, key, 1, nullptr), SHUNT_OK);
+  ASSERT_EQ(shunt_flip_log_read(engine, records.data(), 1, &count, nullptr), SHUNT_OK);
+  EXPECT_EQ(records[0].number, 3U);
+  EXPECT_STRNE(records[0].key, "key");
+
+  shunt_stats stats{};
+  stats.size = sizeof stats;
+  ASSERT_EQ(shunt_engine_stats(engine, &stats), SHUNT_OK);
+  EXPECT_GE(stats.sites_written, 5U);
+  EXPECT_GE(stats.keys, 1U);
+  EXPECT_GT(stats.code_bytes_used, 0U);
+}
+
+TEST_F(CApi, AttachedThreadsAreWaitedFor) {
+  shunt_thread* thread = nullptr;
+  ASSERT_EQ(shunt_thread_attach(engine, "tester", &thread), SHUNT_OK) << shunt_error_message();
+  shunt_thread* twice = nullptr;
+  EXPECT_EQ(shunt_thread_attach(engine, nullptr, &twice), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_settle(engine, SHUNT_NO_LIMIT), SHUNT_OK) << shunt_error_message();
+
+  // A thread in guest code cannot wait for itself; one that is away from it can.
+  shunt_scope guest;
+  shunt_scope host;
+  shunt_guest_begin(thread, &guest, __builtin_frame_address(0));
+  EXPECT_EQ(shunt_settle(engine, SHUNT_NO_LIMIT), SHUNT_INVALID_ARGUMENT);
+  const shunt_guest_frame frame{nullptr, nullptr, nullptr};
+  shunt_safepoint(thread, &frame);
+  shunt_host_begin(thread, &host, &frame);
+  EXPECT_EQ(shunt_settle(engine, SHUNT_NO_LIMIT), SHUNT_OK) << shunt_error_message();
+  shunt_host_end(&host);
+  shunt_guest_end(&guest);
+  shunt_thread_detach(thread);
+}
+
+TEST_F(CApi, RetiredCodeIsFreedAndSaysSo) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  const shunt_code_extent extent{shunt_code_address(code, 0), shunt_code_size(code)};
+  EXPECT_EQ(shunt_drain(engine, &extent, 1, SHUNT_NO_LIMIT), SHUNT_OK) << shunt_error_message();
+  int freed = 0;
+  ASSERT_EQ(shunt_code_retire(
+                engine, code, [](void* count) { ++*static_cast<int*>(count); }, &freed),
+            SHUNT_OK)
+      << shunt_error_message();
+  code = nullptr;
+  ASSERT_EQ(shunt_await_retired(engine, SHUNT_NO_LIMIT), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(freed, 1);
+}
+
+TEST_F(CApi, NamesOfCodeLieInIt) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  shunt_observe_options options{};
+  options.size = sizeof options;
+  options.gdb = 1;
+  ASSERT_EQ(shunt_observe(engine, &options), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(shunt_code_set_name(engine, code, 0, 16, "answer"), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(shunt_code_set_name(engine, code, 0, 1U << 20, "answer"), SHUNT_INVALID_ARGUMENT);
+  options = {};
+  options.size = sizeof options;
+  options.perf_map = 1;  // wants anonymous code
+  EXPECT_EQ(shunt_observe(engine, &options), SHUNT_INVALID_ARGUMENT);
+}
+
 TEST(CApiNames, OfTheProcessEngineAndStatuses) {
   shunt_engine* first = nullptr;
   shunt_engine* second = nullptr;
