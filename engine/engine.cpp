@@ -23,13 +23,15 @@ detail::TrapFill trap_fill(InstructionSet set) noexcept {
 
 }  // namespace
 
-Engine::Impl::Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
-                   std::unique_ptr<detail::CoreSerialiser> new_serialiser)
+Engine::Impl::Impl(Engine& owner, const EngineOptions& options, detail::DualMapping mapping,
+                   std::unique_ptr<detail::Patcher> new_patcher, std::unique_ptr<detail::CoreSerialiser> new_serialiser)
     : engine(owner),
       memory(std::move(mapping), trap_fill(new_patcher->instruction_set())),
       code_region{{memory.rx(), memory.rw()}, memory.size(), 0},
       patcher(std::move(new_patcher)),
       serialiser(detail::make_counting_serialiser(std::move(new_serialiser), seeing.counters)),
+      strict(options.cross_modification == CrossModification::Strict),
+      breakpoints_in_host_text(options.breakpoints_in_host_text),
       regions{&code_region},
       table(code_region) {
   detail::hold_at_fork(*this);
@@ -154,8 +156,8 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, det
       options.code_reservation, options.anonymous_code ? detail::Backing::Anonymous : parts.backing);
   if (!mapping) return mapping.error();
   std::unique_ptr<Engine> engine(new Engine(nullptr));
-  engine->impl_ =
-      std::make_unique<Impl>(*engine, std::move(*mapping), std::move(parts.patcher), std::move(parts.serialiser));
+  engine->impl_ = std::make_unique<Impl>(*engine, options, std::move(*mapping), std::move(parts.patcher),
+                                         std::move(parts.serialiser));
   return engine;
 }
 
@@ -191,8 +193,8 @@ Status Engine::resynchronise() {
   const std::lock_guard hold(impl_->commit_lock);
   if (!impl_->unserialised) return Ok{};
   impl_->begin_plan();  // nothing is written: no other key is concerned
-  if (Status status = impl_->serialise(); !status) return status.error();
-  return Ok{};
+  CommitReport report;
+  return impl_->serialise_steps(report);
 }
 
 std::vector<SiteInfo> Engine::sites(const Code& code) const {
@@ -202,27 +204,31 @@ std::vector<SiteInfo> Engine::sites(const Code& code) const {
   const std::lock_guard hold(impl_->commit_lock);
   for (const auto& sites : impl_->table.keys_of_code(begin)) {
     if (sites->key == nullptr) continue;
-    sites->code().for_each_slot_in(begin, begin + static_cast<std::uint32_t>(code.size_), [&](std::size_t slot) {
-      const SiteView site = sites->code().at(slot);
-      SiteInfo info{impl_->memory.rx() + site.offset,
-                    impl_->patcher->site_length(site.form, site.offset),
-                    site.form,
-                    sites->written,
-                    sites->key,
-                    {}};
-      for (unsigned state = 1; state < sites->key->states(); ++state)
-        info.targets.push_back(impl_->memory.rx() + site.target(state));
-      infos.push_back(std::move(info));
-    });
+    for (const detail::SiteGroup& group : sites->groups) {
+      if (group.region != &impl_->code_region) continue;
+      group.records.for_each_slot_in(begin, begin + static_cast<std::uint32_t>(code.size_), [&](std::size_t slot) {
+        const SiteView site = group.records.at(slot);
+        SiteInfo info{impl_->memory.rx() + site.offset,
+                      impl_->patcher->site_length(site.form, site.offset),
+                      site.form,
+                      sites->written,
+                      sites->key,
+                      {}};
+        for (unsigned state = detail::first_branching_state(site.form); state < sites->key->states(); ++state)
+          info.targets.push_back(impl_->memory.rx() + site.target(state));
+        infos.push_back(std::move(info));
+      });
+    }
   }
   std::sort(infos.begin(), infos.end(), [](const SiteInfo& a, const SiteInfo& b) { return a.address < b.address; });
   return infos;
 }
 
 std::string Engine::instruction(const SiteInfo& site, unsigned state) const {
-  const std::uint32_t target = impl_->offset_of(site.targets[state == 0 ? 0 : state - 1]);
+  const unsigned first = detail::first_branching_state(site.form);
+  const std::uint32_t target = impl_->offset_of(site.targets[state < first ? 0 : state - first]);
   const SiteView view{impl_->offset_of(site.address), site.form, &target};
-  return impl_->patcher->instruction(impl_->views(), view, state == 0 ? 0 : 1);  // `view` has this state's target alone
+  return impl_->patcher->instruction(impl_->views(), view, state < first ? 0 : first);  // `view` has this target alone
 }
 
 std::string Engine::instruction_now(const SiteInfo& site) const {

@@ -15,6 +15,7 @@
 #include "engine/fork.h"
 #include "engine/memory/code_memory.h"
 #include "engine/observe/seeing.h"
+#include "engine/patch/breakpoint.h"
 #include "engine/patch/commit_lock.h"
 #include "engine/patch/patcher.h"
 #include "engine/patch/phase_clock.h"
@@ -29,8 +30,8 @@
 namespace shunt {
 
 struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
-  Impl(Engine& owner, detail::DualMapping mapping, std::unique_ptr<detail::Patcher> new_patcher,
-       std::unique_ptr<detail::CoreSerialiser> new_serialiser);
+  Impl(Engine& owner, const EngineOptions& options, detail::DualMapping mapping,
+       std::unique_ptr<detail::Patcher> new_patcher, std::unique_ptr<detail::CoreSerialiser> new_serialiser);
   ~Impl();
 
   // patch/group_commit.cpp
@@ -41,6 +42,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
 
   // patch/commit.cpp; commit_lock held
   void commit_group(detail::QueuedBatch* first) noexcept;
+  static void refuse_group(detail::QueuedBatch* first, const Error& cause) noexcept;
   void admit(detail::QueuedBatch& batch) noexcept;
   Status apply_plan(CommitReport& shared, detail::PhaseClock& clock) noexcept;
   [[nodiscard]] static bool is_unserialised(const detail::QueuedBatch& batch) noexcept;
@@ -68,6 +70,15 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   // observe/seeing.cpp
   static std::size_t write_unwatched(void* impl) noexcept;  // write_plan()
   static std::size_t write_watched(void* impl) noexcept;    // the same, and notes what it does
+
+  // patch/breakpoint.cpp; commit_lock held
+  [[nodiscard]] bool by_breakpoint(const detail::SiteGroup& group) const noexcept;
+  Status enable_breakpoints();
+  Status plan_breakpoints();
+  void write_breakpoints() noexcept;
+  Status serialise_steps(CommitReport& report) noexcept;
+  void end_breakpoints() noexcept;
+  void drop_breakpoints(std::uint32_t region, std::uint32_t begin, std::uint32_t end) noexcept;
 
   // patch/publish.cpp
   Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise);
@@ -105,12 +116,15 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   const detail::Region code_region;  // published code: the engine's code memory
   const std::unique_ptr<detail::Patcher> patcher;
   const std::unique_ptr<detail::CoreSerialiser> serialiser;
+  const bool strict;                    // CrossModification::Strict
+  const bool breakpoints_in_host_text;  // EngineOptions
 
   detail::WaitingBatches waiting;
   detail::CommitLock commit_lock;
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
   detail::CommitPlan plan;
+  detail::BreakpointBatch breakpoints;
   bool unserialised = false;                      // something was written, and the core serialisation failed
   detail::KeySites* unserialised_keys = nullptr;  // the keys of it; the others follow by next_unserialised
 

@@ -44,6 +44,10 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "BadFlags";
     case ErrorCode::SystemCall:
       return "SystemCall";
+    case ErrorCode::BreakpointsForbidden:
+      return "BreakpointsForbidden";
+    case ErrorCode::TrapHandlerReplaced:
+      return "TrapHandlerReplaced";
   }
   return "(unknown error code)";
 }

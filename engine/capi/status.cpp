@@ -48,6 +48,10 @@ shunt_status status_of(ErrorCode code) noexcept {
       return SHUNT_INSIDE_OLD_PATH;
     case ErrorCode::TimedOut:
       return SHUNT_TIMED_OUT;
+    case ErrorCode::BreakpointsForbidden:
+      return SHUNT_BREAKPOINTS_FORBIDDEN;
+    case ErrorCode::TrapHandlerReplaced:
+      return SHUNT_TRAP_HANDLER_REPLACED;
     default:
       return SHUNT_OTHER;  // errors of the layers above, which this interface does not reach
   }
@@ -101,6 +105,10 @@ const char* shunt_status_name(shunt_status status) {
       return "InsideOldPath";
     case SHUNT_TIMED_OUT:
       return "TimedOut";
+    case SHUNT_BREAKPOINTS_FORBIDDEN:
+      return "BreakpointsForbidden";
+    case SHUNT_TRAP_HANDLER_REPLACED:
+      return "TrapHandlerReplaced";
     case SHUNT_OTHER:
       return "Other";
   }

@@ -9,6 +9,7 @@
 
 namespace shunt {
 
+using detail::BreakpointStep;
 using detail::CommitPlan;
 using detail::KeySites;
 using detail::PhaseClock;
@@ -31,6 +32,9 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   begin_plan();
   if (host_incomplete.load(std::memory_order_relaxed)) adopt_host_modules_locked();  // stored under commit_lock alone
   shared.batches = 0;
+  if (breakpoints.in_flight()) {
+    if (Status status = serialise_steps(shared); !status) return refuse_group(first, status.error());
+  }
   for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) {
     admit(*batch);
     ++shared.batches;
@@ -67,6 +71,14 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   if (committed != 0) seeing.counters.committed(sum, committed);
 }
 
+// What an earlier commit wrote stands half finished, and still cannot be carried on.
+void Engine::Impl::refuse_group(QueuedBatch* first, const Error& cause) noexcept {
+  for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) {
+    batch->error = make_error(
+        cause.code(), cause.message() + "; an earlier batch is held up by this, and nothing of this one was written");
+  }
+}
+
 // Takes the batch into the plan, or refuses it.
 void Engine::Impl::admit(QueuedBatch& batch) noexcept {
   try {
@@ -94,8 +106,7 @@ Status Engine::Impl::apply_plan(CommitReport& shared, PhaseClock& clock) noexcep
   if (written != 0) generation.fetch_add(1, std::memory_order_relaxed);  // see engine_impl.h
   shared.generation = generation.load(std::memory_order_relaxed);
   if (written == 0 && !unserialised) return Ok{};
-  if (Status status = serialise(); !status) return status;
-  shared.serialisations = 1;
+  if (Status status = serialise_steps(shared); !status) return status;
   shared.mechanism = serialiser->name();
   shared.serialise_ns = clock.lap();
   return Ok{};
@@ -109,7 +120,8 @@ Status Engine::Impl::serialise() noexcept {
     for (const CommitPlan::Retarget& rewrite : plan.rewrites) mark_unserialised(*rewrite.sites);
     return status;
   }
-  if (unserialised) complete_keys();
+  if (unserialised && breakpoints.step != BreakpointStep::Breakpoints && breakpoints.step != BreakpointStep::Tails)
+    complete_keys();
   return Ok{};
 }
 

@@ -38,6 +38,17 @@ enum class Mutant : std::uint8_t {
   FreeBeforeDrained,       // retired code is freed at once
   WaitForOneself,          // nobody asks whether the caller waits for its own frames
   SkipCircles,             // nor whether threads wait for each other
+  SkipSerialisation1,      // breakpoints: none between the breakpoint and the tail
+  SkipSerialisation2,      // breakpoints: none between the tail and the first byte
+  SkipSerialisation3,      // breakpoints: none after the first byte
+  TailBeforeBreakpoint,    // breakpoints: the tail is written before anybody is kept from it
+  TailWithFirstByte,       // breakpoints: the tail is written together with the first byte
+  BreakpointBeforeShown,   // breakpoints: written before the handler can look them up
+  ResumeBehindSite,        // breakpoints: the handler always falls through
+  SkipRewind,              // breakpoints: a trap after the batch's end is taken for somebody else's
+  SwallowForeignTrap,      // breakpoints: traps that are none of ours are not passed on
+  LeaveTrapReaders,        // breakpoints: a batch ends while the handler looks at it
+  AbandonBreakpoints,      // breakpoints: what a failed core serialisation interrupted is not carried on
 };
 
 #ifdef SHUNT_MUTANTS

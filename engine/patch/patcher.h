@@ -13,6 +13,7 @@
 #include "engine/memory/region.h"
 #include "engine/sites/site_records.h"
 #include "engine/sites/site_table.h"
+#include "engine/trap/breakpoint_table.h"
 #include "shunt/engine.h"
 #include "shunt/error.h"
 
@@ -25,6 +26,9 @@ struct PlacedSite {
   std::uint32_t offset;
   std::span<const std::uint32_t> targets;
 };
+
+// How far the breakpoint protocol has brought the sites of a batch: what was written to them last.
+enum class BreakpointStep : std::uint8_t { None, Breakpoints, Tails, FirstBytes };
 
 // Stateless. What reads or writes sites of published code wants the engine's commit lock held.
 class Patcher {
@@ -54,6 +58,19 @@ class Patcher {
   virtual std::size_t write(const SiteGroup& group, unsigned state, std::vector<arch::CodeRange>& written) = 0;
   virtual void write(const Region& region, const SiteView& site, unsigned state,
                      std::vector<arch::CodeRange>& written) = 0;
+
+  // Whether the instruction set has the breakpoint protocol (engine/patch/breakpoint.h).
+  [[nodiscard]] virtual bool has_breakpoints() const noexcept = 0;
+
+  // Adds what the breakpoint protocol needs to bring all sites of a group (one site of it) to `state`. Precondition:
+  // `sites` has room.
+  virtual void add_breakpoints(const SiteGroup& group, unsigned state, std::vector<BreakpointSite>& sites) const = 0;
+  virtual void add_breakpoint(const Region& region, const SiteView& site, unsigned state,
+                              std::vector<BreakpointSite>& sites) const = 0;
+
+  // One step of the breakpoint protocol, at every site. A site's region is an index of `regions`.
+  virtual void write_step(std::span<const Region* const> regions, std::span<const BreakpointSite> sites,
+                          BreakpointStep step) = 0;
 
   // Whether maintain() has to know what was written.
   [[nodiscard]] virtual bool collects_ranges() const noexcept = 0;

@@ -63,6 +63,7 @@ void Engine::Impl::begin_plan() noexcept {
   plan.written.clear();
   plan.sites_to_write = 0;
   plan.changes_again = false;
+  breakpoints.wanted = 0;
   ++plan.number;
 }
 
@@ -93,6 +94,7 @@ Status Engine::Impl::plan_batch(QueuedBatch& batch) {
   if (serves_host_sites) {
     if (Status status = prepare_host_text(batch); !status) return status;
   }
+  if (Status status = plan_breakpoints(); !status) return status;
   return check_batch();
 }
 
@@ -161,13 +163,18 @@ Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
   }
   if (Status status = bind(*queued.key); !status) return status;
   KeySites& sites = *queued.key->sites_;
-  const auto group = std::find_if(sites.groups.begin(), sites.groups.end(),
-                                  [&](const SiteGroup& g) { return g.region->contains(queued.site); });
+  auto group = std::find_if(sites.groups.begin(), sites.groups.end(),
+                            [&](const SiteGroup& g) { return g.region->contains(queued.site); });
   if (group == sites.groups.end()) return refuse("the site lies outside this engine's code");
   const detail::Region& region = *group->region;
   if (!region.contains(queued.target)) return refuse("the target lies outside the code that the site is in");
-  group->records.sort();  // does nothing but at a key's first retarget, so earlier slots of this plan stay valid
-  const std::size_t slot = group->records.find(region.offset_of(queued.site));
+  std::size_t slot = SiteRecords::none;
+  for (; group != sites.groups.end(); ++group) {  // of several shapes, in that region
+    if (group->region != &region) continue;
+    group->records.sort();  // does nothing but at a key's first retarget, so earlier slots of this plan stay valid
+    slot = group->records.find(region.offset_of(queued.site));
+    if (slot != SiteRecords::none) break;
+  }
   if (slot == SiteRecords::none)
     return refuse("it has no site at code offset " + std::to_string(region.offset_of(queued.site)));
   const std::uint32_t target = region.offset_of(queued.target);
@@ -229,7 +236,10 @@ std::size_t Engine::Impl::write_plan() noexcept {
   }
   for (const CommitPlan::Change& change : plan.changes) {
     for (const SiteGroup& group : change.sites->groups) {
-      if (mutated(detail::Mutant::EarlyReturn)) {
+      if (by_breakpoint(group)) {
+        patcher->add_breakpoints(group, change.to, breakpoints.sites);
+        count += group.records.size();
+      } else if (mutated(detail::Mutant::EarlyReturn)) {
         postponed_stores().emplace_back([this, group, change] { patcher->write(group, change.to, plan.written); });
         count += group.records.size();
       } else {
@@ -240,8 +250,14 @@ std::size_t Engine::Impl::write_plan() noexcept {
     if (mutated(detail::Mutant::SerialiseEachKey)) (void)serialiser->serialise();
   }
   for (const CommitPlan::Retarget& rewrite : plan.rewrites) {
-    patcher->write(*rewrite.group->region, rewrite.group->records.at(rewrite.slot), rewrite.state, plan.written);
+    const SiteView site = rewrite.group->records.at(rewrite.slot);
+    if (by_breakpoint(*rewrite.group)) {
+      patcher->add_breakpoint(*rewrite.group->region, site, rewrite.state, breakpoints.sites);
+    } else {
+      patcher->write(*rewrite.group->region, site, rewrite.state, plan.written);
+    }
   }
+  write_breakpoints();
   return count + plan.rewrites.size();
 }
 

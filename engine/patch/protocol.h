@@ -5,12 +5,15 @@
 //   2. write()     one naturally aligned store a site, through the RW alias
 //   3. maintain()  what the instruction set demands until the stores can be fetched
 //   4. one core serialisation (engine/serialise)
+//
+// Sites that no single store can rewrite go through write_step() instead of write(): engine/patch/breakpoint.h.
 #pragma once
 
 #include <atomic>
 #include <chrono>
 #include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,16 +28,17 @@ namespace shunt::detail {
 
 // How bytes reach code memory. Addresses are those of the mapping that is named.
 template <class Writer>
-concept CodeWriter =
-    requires(Writer writer, std::uint8_t* rw, const std::uint8_t* rx, unsigned size, std::uint64_t value) {
-      writer.checked(rx);                    // the expected bytes at rx were compared
-      writer.store(rw, size, value, value);  // old value, new value; naturally aligned
-      writer.clean_data_line(rw);
-      writer.invalidate_instruction_line(rx);
-      writer.data_barrier();
-      writer.instruction_barrier();
-      { writer.cache_traits() } -> std::same_as<arch::CacheTraits>;
-    };
+concept CodeWriter = requires(Writer writer, std::uint8_t* rw, const std::uint8_t* rx, unsigned size,
+                              std::uint64_t value, std::span<const std::uint8_t> bytes) {
+  writer.checked(rx);                    // the expected bytes at rx were compared
+  writer.store(rw, size, value, value);  // old value, new value; naturally aligned
+  writer.store_tail(rw, bytes);          // at any address, by any number of stores: behind a breakpoint
+  writer.clean_data_line(rw);
+  writer.invalidate_instruction_line(rx);
+  writer.data_barrier();
+  writer.instruction_barrier();
+  { writer.cache_traits() } -> std::same_as<arch::CacheTraits>;
+};
 
 // Stores, and maintains caches, for real.
 class DirectWriter {
@@ -57,6 +61,11 @@ class DirectWriter {
         std::atomic_ref(*reinterpret_cast<std::uint64_t*>(rw)).store(value, std::memory_order_release);
         break;
     }
+  }
+  // Plain stores: nobody reads these bytes as data without the commit lock, and nobody decodes them before a core
+  // serialisation comes after.
+  static void store_tail(std::uint8_t* rw, std::span<const std::uint8_t> bytes) noexcept {
+    std::memcpy(rw, bytes.data(), bytes.size());
   }
   static void clean_data_line(const std::uint8_t* rw) noexcept { arch::host::HostCacheOperations::clean_data_line(rw); }
   static void invalidate_instruction_line(const std::uint8_t* rx) noexcept {
@@ -151,6 +160,43 @@ class Protocol final : public Patcher {
     write(region.views, region.number, site, direction(site, state), written);
   }
 
+  [[nodiscard]] bool has_breakpoints() const noexcept override { return Isa::breakpoint.has_value(); }
+
+  void add_breakpoints(const SiteGroup& group, unsigned state, std::vector<BreakpointSite>& sites) const override {
+    group.records.for_each(
+        [&](const SiteView& site) {
+          add_breakpoint(*group.region, site, state, sites);
+          return true;
+        },
+        [](std::uint32_t) {});
+  }
+
+  void add_breakpoint(const Region& region, const SiteView& site, unsigned state,
+                      std::vector<BreakpointSite>& sites) const override {
+    const arch::SiteForm form = arch_form(site.form);
+    const std::uint64_t address = reinterpret_cast<std::uintptr_t>(region.views.rx) + site.offset;
+    const std::uint64_t base = address - site.offset;
+    const arch::Direction to = direction(site, state);
+    arch::Resumption resumption = Isa::resumption(form, address, {to.branches, base + to.target});
+    if (mutated(Mutant::ResumeBehindSite)) resumption = {address + Isa::site_length(form, address), 0};
+    const std::uint64_t call_length = resumption.return_address == 0 ? 0 : resumption.return_address - address;
+    sites.push_back({address, resumption.address, static_cast<std::uint32_t>(to.target), region.number,
+                     static_cast<std::uint32_t>(form), to.branches, static_cast<std::uint32_t>(call_length)});
+  }
+
+  // Store by store, in order of address. The order within a step is nobody's business: each site is one of its own.
+  void write_step(std::span<const Region* const> regions, std::span<const BreakpointSite> sites,
+                  BreakpointStep step) override {
+    for (const BreakpointSite& site : sites) {
+      if (site.dropped != 0) continue;
+      const CodeViews& code = regions[site.region]->views;
+      const auto offset = static_cast<std::uint32_t>(site.address - reinterpret_cast<std::uintptr_t>(code.rx));
+      const arch::SiteBytes bytes =
+          Isa::encode(static_cast<arch::SiteForm>(site.form), offset, {site.branches == 1, site.target});
+      write_step(code.rw + offset, {bytes.bytes.data(), bytes.length}, step);
+    }
+  }
+
   [[nodiscard]] bool collects_ranges() const noexcept override {
     return Isa::needs_maintenance(writer_.cache_traits());
   }
@@ -239,6 +285,25 @@ class Protocol final : public Patcher {
     const arch::SiteBytes expected = Isa::encode(arch_form(site.form), site.offset, direction(site, state));
     return expected_bytes_error(*group.key, code.rx + site.offset, {code.rw + site.offset, expected.length},
                                 {expected.bytes.data(), expected.length});
+  }
+
+  void write_step(std::uint8_t* at, std::span<const std::uint8_t> bytes, BreakpointStep step) {
+    switch (step) {
+      case BreakpointStep::None:
+        break;
+      case BreakpointStep::Breakpoints:
+        if (mutated(Mutant::TailBeforeBreakpoint)) writer_.store_tail(at + 1, bytes.subspan(1));
+        writer_.store(at, 1, *at, Isa::breakpoint.value_or(*at));
+        break;
+      case BreakpointStep::Tails:
+        if (!mutated(Mutant::TailBeforeBreakpoint) && !mutated(Mutant::TailWithFirstByte))
+          writer_.store_tail(at + 1, bytes.subspan(1));
+        break;
+      case BreakpointStep::FirstBytes:
+        if (mutated(Mutant::TailWithFirstByte)) writer_.store_tail(at + 1, bytes.subspan(1));
+        writer_.store(at, 1, *at, bytes[0]);
+        break;
+    }
   }
 
   // Mutant: what a store that is not single-copy atomic does, with the pause that a preemption would make.

@@ -20,12 +20,11 @@ Error bad_site(const NewSite& site, const std::string& problem) {
 
 Status check_shape(const NewSite& site, std::size_t code_size) {
   if (site.key == nullptr) return bad_site(site, "no key");
-  if (site.form != SiteForm::Toggle && site.form != SiteForm::AlignedWord) {
-    return bad_site(site, "a key's sites are of form Toggle or AlignedWord");
-  }
-  if (site.targets.size() + 1 != site.key->states()) {
+  const unsigned targets = site.key->states() - detail::first_branching_state(site.form);
+  if (site.targets.size() != targets) {
     return bad_site(site, std::to_string(site.targets.size()) + " targets, but the key has " +
-                              std::to_string(site.key->states()) + " states (one target for each above 0)");
+                              std::to_string(site.key->states()) + " states (one target for each " +
+                              (targets == site.key->states() ? "of them)" : "above 0)"));
   }
   if (site.form == SiteForm::Toggle && site.key->states() != 2)
     return bad_site(site, "a Toggle has two states; use AlignedWord");
@@ -76,6 +75,12 @@ Status Engine::Impl::add_sites(std::uint32_t begin, std::span<const PlacedSite> 
     if (Status status = patcher->check_new(code, site); !status) return status;
   }
   if (placed.empty()) return Ok{};
+  const bool breakpoints_needed = std::any_of(placed.begin(), placed.end(), [this](const PlacedSite& site) {
+    return detail::is_unaligned(site.form) || (strict && patcher->has_breakpoints());
+  });
+  if (breakpoints_needed) {
+    if (Status status = enable_breakpoints(); !status) return status;
+  }
   detail::SiteTable::CodeEntry& entry = table.add_code(begin);
   for (const PlacedSite& site : placed) {
     detail::KeySites& sites = *site.key->sites_;
@@ -88,6 +93,7 @@ Status Engine::Impl::add_sites(std::uint32_t begin, std::span<const PlacedSite> 
 void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
   const std::lock_guard hold(commit_lock);
   table.remove_code(begin, begin + size);
+  drop_breakpoints(code_region.number, begin, begin + size);
 }
 
 Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {

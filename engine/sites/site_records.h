@@ -104,6 +104,7 @@ class SiteRecords {
     return is_redirect(shape_) || (state != 0) != inverted_;
   }
 
+  [[nodiscard]] Shape shape() const noexcept { return shape_; }
   [[nodiscard]] std::size_t size() const noexcept { return slots() - removed_; }
   [[nodiscard]] std::size_t bytes() const noexcept { return words_.capacity() * sizeof(std::uint32_t); }
 

@@ -32,8 +32,9 @@ void SiteTable::add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset
     entry.keys.push_back(keys_[sites.position]);
     sites.last_code = entry.id;
   }
-  sites.code().reserve(1);
-  sites.code().append(offset, form, targets);
+  SiteRecords& records = sites.group(code_region_, shape_of(form)).records;
+  records.reserve(1);
+  records.append(offset, form, targets);
   store_count(sites);
 }
 
@@ -42,7 +43,9 @@ void SiteTable::remove_code(std::uint32_t begin, std::uint32_t end) noexcept {
   if (entry == code_.end()) return;
   for (const std::shared_ptr<KeySites>& sites : entry->second.keys) {
     if (sites->key == nullptr) continue;
-    sites->code().remove(begin, end);
+    for (SiteGroup& group : sites->groups) {
+      if (group.region == &code_region_) group.records.remove(begin, end);
+    }
     store_count(*sites);
   }
   code_.erase(entry);

@@ -20,7 +20,7 @@ namespace shunt::detail {
 
 struct KeySites;
 
-// The sites that a key has in one region.
+// The sites that a key has in one region; those of another shape (Shape) are a group of their own.
 struct SiteGroup {
   const KeySites* key;
   const Region* region;
@@ -35,9 +35,14 @@ struct KeySites {
   KeySites(const KeySites&) = delete;
   KeySites& operator=(const KeySites&) = delete;
 
-  // The sites in published code.
-  [[nodiscard]] SiteRecords& code() noexcept { return groups.front().records; }
-  [[nodiscard]] const SiteRecords& code() const noexcept { return groups.front().records; }
+  // The group of `region` whose records have this shape: made if there is none, which may throw std::bad_alloc; nothing
+  // has changed then.
+  [[nodiscard]] SiteGroup& group(const Region& region, Shape shape) {
+    for (SiteGroup& group : groups) {
+      if (group.region == &region && group.records.shape() == shape) return group;
+    }
+    return groups.emplace_back(SiteGroup{this, &region, SiteRecords(key->states(), shape)});
+  }
   [[nodiscard]] std::size_t size() const noexcept {
     std::size_t count = 0;
     for (const SiteGroup& group : groups) count += group.records.size();
@@ -45,7 +50,7 @@ struct KeySites {
   }
 
   KeyBase* key;                           // null once the key has ended
-  std::vector<SiteGroup> groups;          // the first is that of the engine's code memory
+  std::vector<SiteGroup> groups;          // the first is of the engine's code memory, and falls through in state 0
   unsigned written;                       // the state that the sites' bytes hold
   std::size_t position = 0;               // in SiteTable::keys()
   std::uint64_t last_code = 0;            // the code whose list this was last put on

@@ -41,6 +41,17 @@ constexpr std::array names = {
     std::pair{Mutant::FreeBeforeDrained, "free_before_drained"sv},
     std::pair{Mutant::WaitForOneself, "wait_for_oneself"sv},
     std::pair{Mutant::SkipCircles, "skip_circles"sv},
+    std::pair{Mutant::SkipSerialisation1, "skip_first_serialisation"sv},
+    std::pair{Mutant::SkipSerialisation2, "skip_second_serialisation"sv},
+    std::pair{Mutant::SkipSerialisation3, "skip_third_serialisation"sv},
+    std::pair{Mutant::TailBeforeBreakpoint, "tail_before_breakpoint"sv},
+    std::pair{Mutant::TailWithFirstByte, "tail_with_first_byte"sv},
+    std::pair{Mutant::BreakpointBeforeShown, "breakpoint_before_shown"sv},
+    std::pair{Mutant::ResumeBehindSite, "resume_behind_site"sv},
+    std::pair{Mutant::SkipRewind, "skip_rewind"sv},
+    std::pair{Mutant::SwallowForeignTrap, "swallow_foreign_trap"sv},
+    std::pair{Mutant::LeaveTrapReaders, "leave_trap_readers"sv},
+    std::pair{Mutant::AbandonBreakpoints, "abandon_breakpoints"sv},
 };
 
 Mutant chosen() noexcept {

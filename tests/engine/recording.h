@@ -3,6 +3,7 @@
 //
 //   "check rx+0x40"         the site's expected bytes were compared
 //   "store8 rw+0x40"        one store of 8 bytes, at this address of the named mapping
+//   "tail4 rw+0x41"         the bytes of a site behind its first, which is a breakpoint
 //   "clean rw+0x40" "dsb" "invalidate rx+0x40" "isb"
 //   "serialise"
 #pragma once
@@ -12,6 +13,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -36,8 +38,10 @@ constexpr std::uint64_t reservation = 1 << 20;
 struct Recording {
   Steps steps;
   std::vector<Store> stores;
-  int failing_serialisations = 0;          // so many of the next ones fail
-  std::function<void()> at_serialisation;  // called once, in the next one
+  int failing_serialisations = 0;                  // so many of the next ones fail,
+  int failing_after = 0;                           // after so many more that succeed
+  std::function<void(std::uint64_t)> after_store;  // is told the offset
+  std::function<void()> at_serialisation;          // called once, in the next one
   const std::uint8_t* rx = nullptr;
   const std::uint8_t* rw = nullptr;
 
@@ -67,6 +71,11 @@ class RecordingWriter {
     const auto offset = static_cast<std::uint64_t>(at - (alias ? recording_->rw : recording_->rx));
     recording_->stores.push_back({offset, size, old_value, new_value});
     if (alias) std::memcpy(at, &new_value, size);  // the view is not writable
+    if (recording_->after_store) recording_->after_store(offset);
+  }
+  void store_tail(std::uint8_t* at, std::span<const std::uint8_t> bytes) {
+    add("tail" + std::to_string(bytes.size()) + " " + recording_->place(at));
+    std::memcpy(at, bytes.data(), bytes.size());
   }
   void clean_data_line(const std::uint8_t* at) { add("clean " + recording_->place(at)); }
   void invalidate_instruction_line(const std::uint8_t* at) { add("invalidate " + recording_->place(at)); }
@@ -86,8 +95,11 @@ class RecordingSerialiser final : public detail::CoreSerialiser {
   [[nodiscard]] std::string_view name() const noexcept override { return "recording"; }
   Status serialise() override {
     recording_->steps.emplace_back("serialise");
-    const bool fails = recording_->failing_serialisations != 0;
-    if (fails) --recording_->failing_serialisations;
+    const bool fails = recording_->failing_serialisations != 0 && recording_->failing_after-- <= 0;
+    if (fails) {
+      recording_->failing_after = 0;
+      --recording_->failing_serialisations;
+    }
     if (const auto hook = std::exchange(recording_->at_serialisation, nullptr)) hook();
     if (!fails) return Ok{};
     return make_error(ErrorCode::SerialisationFailed, "as the test wants");
@@ -102,13 +114,12 @@ struct RecordingEngine {
   std::unique_ptr<Engine> engine;
 
   template <class Isa>
-  static RecordingEngine make(InstructionSet id, arch::CacheTraits traits) {
+  static RecordingEngine make(InstructionSet id, arch::CacheTraits traits, EngineOptions options = {}) {
     RecordingEngine made;
     detail::EngineParts parts;
     parts.patcher =
         std::make_unique<detail::Protocol<Isa, RecordingWriter>>(id, RecordingWriter(made.recording, traits));
     parts.serialiser = std::make_unique<RecordingSerialiser>(made.recording);
-    EngineOptions options;
     options.code_reservation = reservation;
     auto engine = Engine::create(options, std::move(parts));
     if (!engine) return made;
@@ -120,8 +131,8 @@ struct RecordingEngine {
     made.engine->release(*first);
     return made;
   }
-  static RecordingEngine x86_64() {
-    return make<arch::x86_64::InstructionSet>(InstructionSet::X86_64, arch::x86_64::cache_traits);
+  static RecordingEngine x86_64(const EngineOptions& options = {}) {
+    return make<arch::x86_64::InstructionSet>(InstructionSet::X86_64, arch::x86_64::cache_traits, options);
   }
   static RecordingEngine arm64(std::uint64_t ctr) {
     return make<arch::arm64::InstructionSet>(InstructionSet::Arm64, arch::arm64::parse_ctr(ctr));

@@ -93,9 +93,26 @@ struct SiteInfo {
   std::vector<const std::uint8_t*> targets;  // one for each state above 0; of a Redirect, one for each state
 };
 
+// How sites are rewritten while other threads may execute them (docs/patching-protocol.md, "What the vendors promise").
+enum class CrossModification : std::uint8_t {
+  // By one naturally aligned store, where the form allows it: one core serialisation a batch.
+  SingleStores,
+
+  // x86-64: never a site that a core may be executing. Every rewrite goes by breakpoints, as Intel's published text
+  // asks:
+  // three core serialisations a batch, and a thread that blocks SIGTRAP must not execute any site. arm64: the same as
+  // SingleStores, which its architecture promises.
+  Strict,
+};
+
 struct EngineOptions {
   std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
   bool anonymous_code = false;  // code in anonymous memory, not in a memory file: what `perf` asks its map about
+  CrossModification cross_modification = CrossModification::SingleStores;
+
+  // The embedder's word that no thread which blocks SIGTRAP executes sites of the host program's own text that are
+  // rewritten by breakpoints (unaligned forms; with Strict, all). Without it a batch with such a site is refused.
+  bool breakpoints_in_host_text = false;
 };
 
 namespace detail {

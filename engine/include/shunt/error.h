@@ -36,6 +36,8 @@ enum class ErrorCode : std::uint8_t {
   GuestExit,                 // a guest ended itself (WASI proc_exit); the status is in the message
   BadFlags,                  // a flag file is malformed, or a variant or a type does not fit
   SystemCall,                // a system call failed (named in the message)
+  BreakpointsForbidden,      // a site of the host's text goes by breakpoints, which the embedder has not allowed
+  TrapHandlerReplaced,       // SIGTRAP was set to its default action, or to be ignored, after the engine's handler
 };
 
 // The enumerator's name, for logs: "ExpectedBytesMismatch". Never null; thread-safe.
