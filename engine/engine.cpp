@@ -7,7 +7,7 @@
 #include "arch/backend.h"
 #include "engine/engine_impl.h"
 #include "engine/patch/engine_parts.h"
-#include "engine/serialise/membarrier.h"
+#include "engine/serialise/mechanism.h"
 
 namespace shunt {
 
@@ -34,7 +34,7 @@ Engine::Impl::Impl(Engine& owner, const EngineOptions& options, detail::DualMapp
       breakpoints_in_host_text(options.breakpoints_in_host_text),
       regions{&code_region},
       table(code_region) {
-  detail::hold_at_fork(*this);
+  detail::hold_at_fork(*this, detail::ForkOrder::Engine);
 }
 
 Engine::Impl::~Impl() {
@@ -54,7 +54,7 @@ void Engine::Impl::lock_before_fork() {
   seeing.lock_after_commits();
 }
 
-void Engine::Impl::unlock_after_fork() {
+void Engine::Impl::unlock_after_fork(detail::ForkSide) noexcept {
   share_host_text();
   memory.lock().unlock();
   commit_lock.unlock();
@@ -141,7 +141,7 @@ Result<Engine*> Engine::process() {
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
-  Result<std::unique_ptr<detail::CoreSerialiser>> serialiser = detail::make_membarrier_serialiser();
+  Result<std::unique_ptr<detail::CoreSerialiser>> serialiser = detail::make_core_serialiser(options);
   if (!serialiser) return serialiser.error();
   return create(options, detail::EngineParts{detail::make_host_patcher(), std::move(*serialiser)});
 }

@@ -101,7 +101,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
 
   // engine.cpp
   void lock_before_fork() override;
-  void unlock_after_fork() override;
+  void unlock_after_fork(detail::ForkSide side) noexcept override;
   Status bind(KeyBase& key);  // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
   void end_key(KeyBase& key) noexcept;
   void end_code(const std::uint8_t* rx, std::size_t size) noexcept;

@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 #include <vector>
 
@@ -11,8 +12,8 @@ namespace {
 
 // Never destroyed: a process may fork while it ends.
 struct Registry {
-  std::mutex lock;  // protects `engines`; held across fork(), with each engine's locks taken after it
-  std::vector<LockedAtFork*> engines;
+  std::mutex lock;  // protects `held`; itself held across fork(), with the locks of everything held taken after it
+  std::array<std::vector<LockedAtFork*>, 2> held;  // by ForkOrder
 };
 
 Registry& registry() {
@@ -22,26 +23,32 @@ Registry& registry() {
 
 void before_fork() {
   registry().lock.lock();
-  for (LockedAtFork* engine : registry().engines) engine->lock_before_fork();
+  for (const auto& group : registry().held) {
+    for (LockedAtFork* locked : group) locked->lock_before_fork();
+  }
 }
 
+template <ForkSide side>
 void after_fork() {
-  for (LockedAtFork* engine : registry().engines) engine->unlock_after_fork();
+  for (const auto& group : registry().held) {
+    for (LockedAtFork* locked : group) locked->unlock_after_fork(side);
+  }
   registry().lock.unlock();
 }
 
 }  // namespace
 
-void hold_at_fork(LockedAtFork& engine) {
-  static const int registered = pthread_atfork(&before_fork, &after_fork, &after_fork);
+void hold_at_fork(LockedAtFork& locked, ForkOrder order) {
+  static const int registered =
+      pthread_atfork(&before_fork, &after_fork<ForkSide::Parent>, &after_fork<ForkSide::Child>);
   (void)registered;  // ENOMEM: then a child may find a lock taken; nothing in the parent depends on it
   const std::lock_guard hold(registry().lock);
-  registry().engines.push_back(&engine);
+  registry().held[static_cast<std::size_t>(order)].push_back(&locked);
 }
 
-void release_at_fork(LockedAtFork& engine) noexcept {
+void release_at_fork(LockedAtFork& locked) noexcept {
   const std::lock_guard hold(registry().lock);
-  std::erase(registry().engines, &engine);
+  for (auto& group : registry().held) std::erase(group, &locked);
 }
 
 }  // namespace shunt::detail

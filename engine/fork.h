@@ -6,21 +6,28 @@
 // exec is supported.
 #pragma once
 
+#include <cstdint>
+
 namespace shunt::detail {
 
-// What an engine is to fork().
+enum class ForkSide : std::uint8_t { Parent, Child };
+
+// What holds locks that a child must find free.
 class LockedAtFork {
  public:
   virtual void lock_before_fork() = 0;
-  virtual void unlock_after_fork() = 0;
+  virtual void unlock_after_fork(ForkSide side) noexcept = 0;
 
  protected:
   ~LockedAtFork() = default;
 };
 
-// Both thread-safe. An engine is held from when it is made until just before it ends. hold_at_fork() may throw
-// std::bad_alloc.
-void hold_at_fork(LockedAtFork& engine);
-void release_at_fork(LockedAtFork& engine) noexcept;
+// Locks are taken in this order, as everywhere else (docs/concurrency.md).
+enum class ForkOrder : std::uint8_t { Engine, Serialiser };
+
+// All thread-safe. hold_at_fork() may throw std::bad_alloc. An engine is held from when it is made until just before it
+// ends; the process's signal broadcast for ever.
+void hold_at_fork(LockedAtFork& locked, ForkOrder order);
+void release_at_fork(LockedAtFork& locked) noexcept;
 
 }  // namespace shunt::detail

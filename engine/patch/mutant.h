@@ -49,6 +49,13 @@ enum class Mutant : std::uint8_t {
   SwallowForeignTrap,      // breakpoints: traps that are none of ours are not passed on
   LeaveTrapReaders,        // breakpoints: a batch ends while the handler looks at it
   AbandonBreakpoints,      // breakpoints: what a failed core serialisation interrupted is not carried on
+  ListThreadsOnce,         // signals: one listing of the threads, complete or not
+  CountLateAnswer,         // signals: what acknowledged the round before counts for this one
+  SignalAgain,             // signals: a thread that is late gets another signal each round
+  WaitForTheEnded,         // signals: a thread that has ended is waited for
+  TakeAnySignal,           // signals: also one that has a handler
+  ChooseRealTimeSignal,    // signals: one that ends a program when it is pending at exec
+  TrustProc,               // an unreadable /proc/self/status means that there is no seccomp filter
 };
 
 #ifdef SHUNT_MUTANTS

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -105,6 +106,13 @@ enum class CrossModification : std::uint8_t {
   Strict,
 };
 
+// How other cores are made to serialise (docs/patching-protocol.md, core serialisation).
+enum class Serialisation : std::uint8_t {
+  Any,         // membarrier, else signals
+  Membarrier,  // membarrier(2)
+  Signals,     // a signal to every thread of the process; none may block it for long
+};
+
 struct EngineOptions {
   std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
   bool anonymous_code = false;  // code in anonymous memory, not in a memory file: what `perf` asks its map about
@@ -113,6 +121,13 @@ struct EngineOptions {
   // The embedder's word that no thread which blocks SIGTRAP executes sites of the host program's own text that are
   // rewritten by breakpoints (unaligned forms; with Strict, all). Without it a batch with such a site is refused.
   bool breakpoints_in_host_text = false;
+
+  Serialisation serialisation = Serialisation::Any;
+  // For signals: which one; 0 takes one that has no handler. One for the whole process: the first engine's.
+  int serialisation_signal = 0;
+  // For signals: how long a thread may take to run the handler before a commit fails with SerialisationFailed. At
+  // least 1 ms.
+  std::chrono::milliseconds serialisation_timeout{5000};
 };
 
 namespace detail {

@@ -21,7 +21,8 @@ struct CommitReport {
   std::size_t sites_written = 0;    // whose instruction this batch changed
   std::size_t sites_unchanged = 0;  // already as wanted
   Visibility visibility = Visibility::Synced;
-  std::string_view mechanism;  // of the core serialisation: "membarrier", "recording", or "none" (nothing was written)
+  // Of the core serialisation: "membarrier", "signals", in tests "recording"; "none" if nothing was written.
+  std::string_view mechanism;
   std::uint32_t serialisations = 0;  // made by this commit
   std::uint32_t batches = 1;         // that shared this commit: this one, and those of threads that waited meanwhile
   std::uint64_t generation = 0;      // counts the engine's commits that wrote something
