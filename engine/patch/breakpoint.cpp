@@ -81,6 +81,7 @@ Status Engine::Impl::plan_breakpoints() {
   if (Status status = detail::check_trap_handler(); !status) return status;
   auto code = std::make_shared<std::vector<CodeSpan>>();
   for (const detail::Region* region : regions) {
+    if (region == nullptr) continue;  // of a module that was unloaded
     const std::uint64_t begin = reinterpret_cast<std::uintptr_t>(region->views.rx);
     code->push_back({begin, begin + region->size});
   }

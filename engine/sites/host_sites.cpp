@@ -237,6 +237,7 @@ void Engine::Impl::drop_host_module(HostModule& module) noexcept {
     if ((*adopted)->module != &module) continue;
     const detail::Region& region = (*adopted)->region;
     if (!mutated(detail::Mutant::KeepDroppedModule)) table.remove_groups(region);
+    drop_breakpoints(region.number, 0, static_cast<std::uint32_t>(region.size));
     regions[region.number] = nullptr;
     host_modules.erase(adopted);
     return;
