@@ -1,4 +1,6 @@
 // The host sites of the process's engine: modules are taken over, moved before their first flip, and dropped.
+#include <cerrno>
+
 #include <algorithm>
 #include <cstring>
 #include <new>
@@ -202,7 +204,8 @@ Status Engine::Impl::move_text(AdoptedModule& adopted) {
   };
   detail::Region& region = adopted.region;
   const std::vector<DualMapping::Piece> pieces = pieces_with_sites(adopted, patcher->site_length(host_form, 0));
-  const std::string file_name = "shunt-text:" + name.substr(name.rfind('/') + 1).substr(0, 200);
+  const std::string file = *adopted.module->path == '\0' ? program_invocation_short_name : name;
+  const std::string file_name = "shunt-text:" + file.substr(file.rfind('/') + 1).substr(0, 200);  // memfd's limit: 249
   Result<DualMapping> made = DualMapping::create(region.size, detail::Backing::Any, file_name.c_str());
   if (!made) return refuse(made.error());
   DualMapping copy = std::move(*made);
