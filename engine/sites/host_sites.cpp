@@ -49,6 +49,18 @@ SiteRecords records_of(const AdoptedModule& adopted, const HostRun& run) noexcep
   return {reinterpret_cast<std::uint32_t*>(&first), run.count, words_per_site, inverted};
 }
 
+// Whether the module has sites of the batch's keys that are not adopted.
+bool waits_for(const AdoptedModule& adopted, const detail::QueuedBatch& batch) {
+  const HostModule& module = *adopted.module;
+  const auto names = [&](const HostSite& site) {
+    const KeyBase* const key = HostModules::key_of(module, site);
+    return std::any_of(batch.states.begin(), batch.states.end(), [&](const auto& queued) { return queued.key == key; });
+  };
+  if (!module.rewritten) return std::any_of(module.begin, module.end, names);
+  return std::any_of(adopted.runs.begin(), adopted.runs.end(),
+                     [&](const HostRun& run) { return !run.adopted && names(module.begin[run.first]); });
+}
+
 // The pages that hold sites, as pieces in order. A short gap between two is moved along, so that a module does not end
 // up in more mappings than the system allows (vm.max_map_count, 65,530 by default): each piece costs two.
 std::vector<DualMapping::Piece> pieces_with_sites(const AdoptedModule& adopted, unsigned site_length) {
@@ -181,14 +193,8 @@ Status Engine::Impl::prepare_host_text(const detail::QueuedBatch& batch) {
     if (Status status = prepare(*rewrite.group); !status) return status;
   }
   if (!host_incomplete.load(std::memory_order_relaxed)) return Ok{};  // only stored under commit_lock, which we hold
-  const auto names = [&](const KeyBase* key) {
-    return std::any_of(batch.states.begin(), batch.states.end(), [&](const auto& queued) { return queued.key == key; });
-  };
   for (const auto& adopted : host_modules) {
-    if (!adopted->problem) continue;
-    for (const HostSite* site = adopted->module->begin; site != adopted->module->end; ++site) {
-      if (names(HostModules::key_of(*adopted->module, *site))) return *adopted->problem;
-    }
+    if (adopted->problem && waits_for(*adopted, batch)) return *adopted->problem;
   }
   return Ok{};
 }

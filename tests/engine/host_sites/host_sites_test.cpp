@@ -25,6 +25,7 @@
 namespace shunt::test {
 
 StaticKey shared_key{"shared_key"};
+StaticKey claimed_key{"claimed_key"};
 StaticKeyOn begins_on{"begins_on"};
 StaticKey exported{"exported"};
 [[gnu::visibility("hidden")]] StaticKey hidden{"hidden"};

@@ -7,21 +7,15 @@ namespace {
 
 StaticKey own_key{"own_key"};
 
-int shared() {
+template <auto& key>
+[[gnu::noinline]] int look() {
   int found = 0;
-  if (SHUNT_UNLIKELY(shared_key)) found += 1;
-  if (SHUNT_LIKELY(shared_key)) found += 10;
+  if (SHUNT_UNLIKELY(key)) found += 1;
+  if (SHUNT_LIKELY(key)) found += 10;
   return found;
 }
 
-int own() {
-  int found = 0;
-  if (SHUNT_UNLIKELY(own_key)) found += 1;
-  if (SHUNT_LIKELY(own_key)) found += 10;
-  return found;
-}
-
-const int found_early = shared();
+const int found_early = look<shared_key>();
 int early() {
   return found_early;
 }
@@ -33,7 +27,7 @@ void throw_if_shared() {
 }  // namespace
 
 extern "C" [[gnu::visibility("default")]] Plugin plugin() {
-  return {&shared, &own, &early, &own_key, &throw_if_shared};
+  return {&look<shared_key>, &look<claimed_key>, &look<own_key>, &early, &own_key, &throw_if_shared};
 }
 
 }  // namespace shunt::test

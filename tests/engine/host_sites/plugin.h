@@ -7,9 +7,11 @@ namespace shunt::test {
 
 // Of the program; the library has sites of it.
 extern StaticKey shared_key;
+extern StaticKey claimed_key;
 
 struct Plugin {
   int (*shared)();            // whether shared_key is on: SHUNT_UNLIKELY, SHUNT_LIKELY (tens)
+  int (*claimed)();           // the same for claimed_key
   int (*own)();               // the same for own_key
   int (*early)();             // what a constructor of default priority found at shared_key's site
   StaticKey* own_key;         // the library's
