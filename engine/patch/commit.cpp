@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "engine/engine_impl.h"
+#include "engine/observe/probes.h"
 #include "engine/patch/mutant.h"
 
 namespace shunt {
@@ -43,6 +44,7 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   shared.check_ns = clock.lap();
 
   // 2. to 4. The sites, until nobody can still execute what was there before.
+  detail::probe_commit_begin(generation.load(std::memory_order_relaxed), plan.changes.size(), shared.batches);
   const Status applied = apply_plan(shared, clock);
 
   // 5. The new states are the keys' states.
@@ -69,6 +71,8 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
     ++committed;
   }
   if (committed != 0) seeing.counters.committed(sum, committed);
+  detail::probe_commit_end(sum.generation, sum.sites_written, sum.mechanism.data(),
+                           sum.check_ns + sum.write_ns + sum.maintenance_ns + sum.serialise_ns);
 }
 
 // What an earlier commit wrote stands half finished, and still cannot be carried on.

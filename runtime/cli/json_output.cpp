@@ -131,6 +131,21 @@ std::string json_reload(const std::string& file, const flags::Reload& reload) {
   return line(out);
 }
 
+namespace {
+
+Json flip_json(const FlipReport& flip) {
+  const FlipRecord& record = flip.record;
+  return {{"time_ns", record.time_ns},
+          {"generation", record.generation},
+          {"key", record.key.data()},
+          {"function", flip.function.empty() ? Json(nullptr) : Json(flip.function)},
+          {"code_offset", flip.offset},
+          {"before", hex_bytes({record.before.data(), record.length})},
+          {"after", hex_bytes({record.after.data(), record.length})}};
+}
+
+}  // namespace
+
 std::string json_run(const RunReport& report) {
   Json out = {{"module", report.module}, {"exit", report.status}, {"threads", Json::array()}};
   for (const auto& thread : report.threads) out["threads"].push_back(thread_json(thread));
@@ -139,6 +154,11 @@ std::string json_run(const RunReport& report) {
                     {"flags_ns", report.flags_ns},
                     {"compile", compile_json(report.compile)},
                     {"flags", flags_json(report.flags)}};
+  }
+  if (report.with_flips) {
+    out["flips_dropped"] = report.flips_dropped;
+    out["flips"] = Json::array();
+    for (const FlipReport& flip : report.flips) out["flips"].push_back(flip_json(flip));
   }
   return line(out);
 }

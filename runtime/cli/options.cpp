@@ -113,6 +113,14 @@ struct Parser {
          "Set a variable of the guest's environment; without VALUE, to the host's own");
     list("-W", limits, "KEY=BYTES",
          "Limits: max-wasm-stack (default 1 MiB), max-memory-size (of each memory; default 4 GiB)");
+    command.add_flag("--gdb", run.gdb, "Tell gdb the names of the guest's functions");
+    command.add_flag("--perf-map", run.perf_map, "Tell perf their names by /tmp/perf-PID.map");
+    command
+        .add_option("--jitdump", run.jitdump_directory,
+                    "Write names and instructions to DIRECTORY/jit-PID.dump, for perf inject --jit")
+        ->type_name("DIRECTORY")
+        ->each([this](const std::string&) { run.jitdump = true; });
+    command.add_flag("--flip-log", run.flip_log, "Tell at the end which sites flips have rewritten");
     command.add_flag("--stats", run.stats, "Tell at the end what compiling and flipping took, on standard error");
     command.add_flag("--json", run.json,
                      "Print results and statistics as one JSON document, the last line of standard output");

@@ -26,6 +26,12 @@ struct RunOptions {
   runtime::StoreOptions store;
   bool stats = false;
   bool json = false;
+  // Seeing: docs/seeing.md.
+  bool gdb = false;
+  bool perf_map = false;
+  bool jitdump = false;
+  std::string jitdump_directory = ".";
+  bool flip_log = false;
 };
 
 struct CompileOptions {

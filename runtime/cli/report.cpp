@@ -1,6 +1,12 @@
 #include "runtime/cli/report.h"
 
+#include <fmt/format.h>
+
 namespace shunt::cli {
+
+std::string hex_bytes(std::span<const std::uint8_t> bytes) {
+  return fmt::format("{:02x}", fmt::join(bytes, " "));
+}
 
 void FlagTotals::add(const Result<flags::LoadReport>& load) {
   const bool is_first = loads++ == 0;

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "shunt/error.h"
+#include "shunt/flip_log.h"
 #include "shunt/runtime/flags.h"
 #include "shunt/runtime/module.h"
 #include "shunt/runtime/value.h"
@@ -32,6 +34,13 @@ struct FlagTotals {
   void add(const Result<flags::LoadReport>& load);
 };
 
+// A site that a flip wrote, as the flip log has it.
+struct FlipReport {
+  FlipRecord record;
+  std::string function;      // that holds the site; empty if none does
+  std::uint64_t offset = 0;  // of the site, from the module's first byte of machine code
+};
+
 struct RunReport {
   std::string module;
   int status = 0;
@@ -40,6 +49,9 @@ struct RunReport {
   runtime::CompileStats compile;
   FlagTotals flags;
   std::uint64_t read_ns = 0, flags_ns = 0;  // to read the module, to load the flags at first
+  bool with_flips = false;                  // whether the flip log is to be shown
+  std::vector<FlipReport> flips;
+  std::uint64_t flips_dropped = 0;  // earlier ones
 };
 
 struct CompileReport {
@@ -72,6 +84,9 @@ struct InspectReport {
   std::vector<runtime::ExportType> exports;
   std::vector<FlagWanted> flags;
 };
+
+// "0f 1f 44 00 00".
+[[nodiscard]] std::string hex_bytes(std::span<const std::uint8_t> bytes);
 
 // The code section's compile rate in MB (10^6 bytes) a second; 0 if it took no time.
 [[nodiscard]] double megabytes_per_second(const runtime::CompileStats& stats);

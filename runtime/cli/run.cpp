@@ -15,6 +15,7 @@
 #include "runtime/cli/json_output.h"
 #include "runtime/cli/messages.h"
 #include "runtime/cli/module_file.h"
+#include "runtime/cli/observation.h"
 #include "runtime/cli/text_output.h"
 #include "shunt/runtime/flag_file.h"
 
@@ -96,6 +97,7 @@ void show(const RunReport& report, const RunOptions& options) {
   } else {
     fmt::print("{}", text_results(report));
     if (options.stats) fmt::print(stderr, "{}", text_stats(report));
+    if (options.flip_log) fmt::print(stderr, "{}", text_flips(report));
   }
   std::fflush(stdout);
 }
@@ -112,13 +114,14 @@ void show_errors(const CrewOutcome& crew, const Messages& messages) {
 
 int run(const RunOptions& options) {
   const Messages messages(options.json);
-  Result<Engine*> engine = Engine::process();
-  if (!engine) return messages.error(engine.error());
+  Result<RunEngine> run_engine = RunEngine::make(options);
+  if (!run_engine) return messages.error(run_engine.error());
+  Engine& engine = run_engine->get();
   Result<ModuleFile> file = read_module(options.module);
   if (!file) return messages.error(file.error());
-  RunFlags flags(**engine, options, messages);
+  RunFlags flags(engine, options, messages);
   if (Status loaded = flags.load(); !loaded) return messages.error(loaded.error());
-  Result<runtime::Module> module = runtime::Module::load(**engine, flags.set(), file->bytes, {.name = options.module});
+  Result<runtime::Module> module = runtime::Module::load(engine, flags.set(), file->bytes, {.name = options.module});
   if (!module) return messages.error(module.error());
   flags.warn();
   Result<GuestCall> call = plan_call(*module, options);
@@ -132,6 +135,7 @@ int run(const RunOptions& options) {
   report.threads = crew.threads;
   if (crew.failed) report.status = crew.threads[*crew.failed]->status;
   flags.add_to(report);
+  if (options.flip_log) add_flips(report, engine, *module);
   show(report, options);
   if (crew.running) {
     // Other threads are in the guest's code: nothing that they use may end.

@@ -97,6 +97,21 @@ std::string text_results(const RunReport& report) {
   return out;
 }
 
+std::string text_flips(const RunReport& report) {
+  std::vector<std::vector<std::string>> rows;
+  for (const FlipReport& flip : report.flips) {
+    const FlipRecord& record = flip.record;
+    rows.push_back({fmt::format("{:.6f}", static_cast<double>(record.time_ns) / 1e9),
+                    fmt::format("#{}", record.generation), record.key.data(),
+                    flip.function.empty() ? "-" : flip.function, fmt::format("+{:#x}", flip.offset),
+                    fmt::format("{} -> {}", hex_bytes({record.before.data(), record.length}),
+                                hex_bytes({record.after.data(), record.length}))});
+  }
+  std::string out = fmt::format("shunt: {} written, as logged", count(rows.size(), "site"));
+  if (report.flips_dropped != 0) out += fmt::format("; {} earlier no longer are", report.flips_dropped);
+  return out + '\n' + table(rows);
+}
+
 std::string text_stats(const RunReport& report) {
   const runtime::CompileStats& c = report.compile;
   const FlagTotals& f = report.flags;

@@ -15,6 +15,7 @@ namespace shunt::cli {
 // Whole texts, with a newline after each line.
 [[nodiscard]] std::string text_results(const RunReport& report);  // one a line
 [[nodiscard]] std::string text_stats(const RunReport& report);
+[[nodiscard]] std::string text_flips(const RunReport& report);
 [[nodiscard]] std::string text_compile(const CompileReport& report);
 [[nodiscard]] std::string text_sites(const SitesReport& report);
 [[nodiscard]] std::string text_inspect(const InspectReport& report);

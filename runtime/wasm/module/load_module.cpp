@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "runtime/wasm/instance/host_function.h"
+#include "runtime/wasm/module/code_names.h"
 #include "runtime/wasm/module/flag_imports.h"
 #include "runtime/wasm/module/module_state.h"
 #include "runtime/wasm/module/type_registry.h"
@@ -86,6 +87,7 @@ Result<Module> Module::load(Engine& engine, flags::FlagSet& flags, std::span<con
   state->code = std::move(*code);
   state->stats.publish_ns = since(finishing);
   complete(*state);
+  if (Status named = wasm::name_code(engine, *state); !named) return std::move(named).error();
   return Module(std::move(state));
 }
 
