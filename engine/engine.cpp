@@ -39,9 +39,12 @@ Engine::Impl::Impl(Engine& owner, const EngineOptions& options, detail::DualMapp
 
 Engine::Impl::~Impl() {
   detail::release_at_fork(*this);
+  requests.forget_all();
   for (const auto& sites : table.keys()) {
     sites->key->sites_ = nullptr;
-    sites->key->site_count_.store(0, std::memory_order_relaxed);  // a count for reports, see static_key.h
+    sites->key->site_count_.store(0, std::memory_order_relaxed);          // a count for reports, see static_key.h
+    sites->key->state_.store(sites->written, std::memory_order_relaxed);  // the next engine starts from here
+    sites->key->unserialised_.store(false, std::memory_order_relaxed);
     sites->key->engine_.store(nullptr, std::memory_order_release);
   }
 }
@@ -54,7 +57,15 @@ void Engine::Impl::lock_before_fork() {
   seeing.lock_after_commits();
 }
 
-void Engine::Impl::unlock_after_fork(detail::ForkSide) noexcept {
+// In the child: other threads are not there, nor is the engine's own; what is queued is, but for the callbacks.
+void Engine::Impl::forget_other_threads() noexcept {
+  commit_lock.forget_other_threads();
+  service->forget_thread();
+  waiting.forget_other_threads();
+}
+
+void Engine::Impl::unlock_after_fork(detail::ForkSide side) noexcept {
+  if (side == detail::ForkSide::Child) forget_other_threads();
   share_host_text();
   memory.lock().unlock();
   commit_lock.unlock();
@@ -83,7 +94,13 @@ Status Engine::Impl::bind(KeyBase& key) {
 }
 
 void Engine::Impl::end_key(KeyBase& key) noexcept {
-  const std::lock_guard hold(commit_lock);
+  commit_lock.lock();
+  if (key.pending_.load(std::memory_order_acquire) != 0) {  // nothing may be left that names the key
+    lead(nullptr);
+    commit_lock.lock();
+    if (key.pending_.load(std::memory_order_acquire) != 0) requests.forget(key);
+  }
+  const std::lock_guard hold(commit_lock, std::adopt_lock);
   if (key.sites_ == nullptr) return;
   if (key.sites_->unserialised) forget_unserialised(*key.sites_);
   forget_host_sites(*key.sites_);
@@ -124,6 +141,7 @@ Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() {
   if (impl_ == nullptr) return;
   impl_->quiescence.stop();  // retired code ends while the tables still stand
+  impl_->service->stop();
   impl_->seeing.watch.end();
 }
 

@@ -21,13 +21,19 @@
 #include "engine/patch/phase_clock.h"
 #include "engine/patch/plan.h"
 #include "engine/patch/queued_batch.h"
+#include "engine/patch/requests.h"
 #include "engine/quiesce/quiescence.h"
 #include "engine/serialise/core_serialiser.h"
+#include "engine/service/service_thread.h"
 #include "engine/sites/host_modules.h"
 #include "engine/sites/site_table.h"
 #include "shunt/engine.h"
 
 namespace shunt {
+
+namespace detail {
+struct TicketState;  // engine/service/ticket_state.h
+}
 
 struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Impl(Engine& owner, const EngineOptions& options, detail::DualMapping mapping,
@@ -38,7 +44,20 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Result<CommitReport> commit(std::span<const detail::QueuedState> states,
                               std::span<const detail::QueuedTarget> targets);
   [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
+  CommitReport nothing_to_do(std::span<const detail::QueuedState> states) noexcept;
   void lead(detail::QueuedBatch* own) noexcept;  // commit_lock held; released when it returns
+  static void refuse_in_child(detail::QueuedBatch* first);
+  Status carry_out_unless(const std::atomic<bool>* done);
+  static void carry_out(void* impl) noexcept;
+
+  // service/ticket.cpp
+  std::shared_ptr<detail::TicketState> queue(std::vector<detail::QueuedState>& states,
+                                             std::vector<detail::QueuedTarget>& targets, Visibility wanted);
+  static void count_pending(const detail::QueuedBatch& batch) noexcept;
+  static void uncount_pending(const detail::QueuedBatch& batch) noexcept;
+
+  // patch/requests.cpp
+  bool request(KeyBase& key, unsigned state) noexcept;
 
   // patch/commit.cpp; commit_lock held
   void commit_group(detail::QueuedBatch* first) noexcept;
@@ -102,6 +121,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   // engine.cpp
   void lock_before_fork() override;
   void unlock_after_fork(detail::ForkSide side) noexcept override;
+  void forget_other_threads() noexcept;
   Status bind(KeyBase& key);  // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
   void end_key(KeyBase& key) noexcept;
   void end_code(const std::uint8_t* rx, std::size_t size) noexcept;
@@ -120,6 +140,9 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   const bool breakpoints_in_host_text;  // EngineOptions
 
   detail::WaitingBatches waiting;
+  detail::Requests requests;
+  const std::shared_ptr<detail::ServiceThread> service =
+      std::make_shared<detail::ServiceThread>(&Impl::carry_out, this);
   detail::CommitLock commit_lock;
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;

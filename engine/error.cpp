@@ -42,6 +42,8 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "GuestExit";
     case ErrorCode::BadFlags:
       return "BadFlags";
+    case ErrorCode::InsideCommit:
+      return "InsideCommit";
     case ErrorCode::SystemCall:
       return "SystemCall";
     case ErrorCode::BreakpointsForbidden:

@@ -52,6 +52,8 @@ shunt_status status_of(ErrorCode code) noexcept {
       return SHUNT_BREAKPOINTS_FORBIDDEN;
     case ErrorCode::TrapHandlerReplaced:
       return SHUNT_TRAP_HANDLER_REPLACED;
+    case ErrorCode::InsideCommit:
+      return SHUNT_INSIDE_COMMIT;
     default:
       return SHUNT_OTHER;  // errors of the layers above, which this interface does not reach
   }
@@ -109,6 +111,8 @@ const char* shunt_status_name(shunt_status status) {
       return "BreakpointsForbidden";
     case SHUNT_TRAP_HANDLER_REPLACED:
       return "TrapHandlerReplaced";
+    case SHUNT_INSIDE_COMMIT:
+      return "InsideCommit";
     case SHUNT_OTHER:
       return "Other";
   }

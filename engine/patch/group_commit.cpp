@@ -7,60 +7,110 @@
 //      free and this thread leads.
 //
 // A leader does one group and hands over: nobody's commit is kept waiting by batches that came after it.
+//
+// A leader also takes along what was requested, and what waits with a ticket.
 #include <algorithm>
+#include <mutex>
+#include <new>
 
 #include "engine/engine_impl.h"
+#include "engine/patch/mutant.h"
+#include "engine/service/ticket_state.h"
 
 namespace shunt {
 
 using detail::QueuedBatch;
 using detail::QueuedState;
 using detail::QueuedTarget;
+using detail::TicketState;
 
-// Whether every key is in its wanted state and its last flip complete: then what a commit promises holds already,
-// because the flip's own commit established it before it stored state_ (release, acquire here). A key that changes at
-// the same moment is ordered after.
+namespace {
+
+Error inside_commit() {
+  return make_error(
+      ErrorCode::InsideCommit,
+      "this thread is inside a commit, a publication or the like of this engine already: a signal handler "
+      "may not commit; Engine::request() is for it");
+}
+
+}  // namespace
+
+// Whether every key is in its wanted state, its last flip complete and nothing queued for it: then what a commit
+// promises holds already, because the flip's own commit established it before it stored state_ (release, acquire here).
+// A key that changes at the same moment is ordered after. pending_ is read first: who finds that what was queued is
+// done finds the state that it left.
 bool Engine::Impl::is_complete(std::span<const QueuedState> states) const noexcept {
   if (host_incomplete.load(std::memory_order_acquire)) return false;  // see engine_impl.h
   return std::all_of(states.begin(), states.end(), [this](const QueuedState& queued) {
     const KeyBase& key = *queued.key;
     return key.engine_.load(std::memory_order_acquire) == &engine &&
+           key.pending_.load(std::memory_order_acquire) == 0 &&
            key.state_.load(std::memory_order_acquire) == queued.state &&
            !key.unserialised_.load(std::memory_order_acquire);
   });
 }
 
-Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, std::span<const QueuedTarget> targets) {
-  if (targets.empty() && is_complete(states)) {  // step 1
-    CommitReport report;
-    report.mechanism = "none";
-    for (const QueuedState& queued : states) {
-      report.sites_unchanged += queued.key->site_count_.load(std::memory_order_relaxed);  // see static_key.h
-    }
-    report.generation = generation.load(std::memory_order_relaxed);  // see engine_impl.h
-    seeing.counters.no_op_commit();
-    return report;
+// Precondition: is_complete(states).
+CommitReport Engine::Impl::nothing_to_do(std::span<const QueuedState> states) noexcept {
+  CommitReport report;
+  report.mechanism = "none";
+  for (const QueuedState& queued : states) {
+    report.sites_unchanged += queued.key->site_count_.load(std::memory_order_relaxed);  // see static_key.h
   }
-  if (memory.in_child()) return detail::made_before_fork();
+  report.generation = generation.load(std::memory_order_relaxed);  // see engine_impl.h
+  seeing.counters.no_op_commit();
+  return report;
+}
+
+Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, std::span<const QueuedTarget> targets) {
+  if (targets.empty() && is_complete(states)) return nothing_to_do(states);  // step 1
   QueuedBatch own(states, targets);
   if (commit_lock.try_lock()) {  // step 2
     lead(&own);
   } else {  // step 3
+    if (commit_lock.held_by_this_thread()) return inside_commit();
     waiting.push(own);
     if (commit_lock.lock_unless(&own.done)) lead(nullptr);
   }
   return own.take_verdict();
 }
 
+// Carries out what waits, or waits until `*done` (if it is not null).
+Status Engine::Impl::carry_out_unless(const std::atomic<bool>* done) {
+  if (commit_lock.held_by_this_thread()) return inside_commit();
+  if (commit_lock.lock_unless(done)) lead(nullptr);
+  return Ok{};
+}
+
+// For the engine's own thread.
+void Engine::Impl::carry_out(void* impl) noexcept {
+  Impl& self = *static_cast<Impl*>(impl);
+  if (self.waiting.empty() && self.requests.empty()) return;
+  self.commit_lock.lock();
+  self.lead(nullptr);
+}
+
 void Engine::Impl::lead(QueuedBatch* own) noexcept {
-  QueuedBatch* const group = waiting.empty() ? own : waiting.take_all(own);
-  if (group != nullptr) commit_group(group);
+  QueuedBatch* group = waiting.empty() ? own : waiting.take_all(own);
+  const bool requested = !requests.empty();
+  if (requested) group = requests.take_all(group);
+  if (group != nullptr) memory.in_child() ? refuse_in_child(group) : commit_group(group);
   for (QueuedBatch* batch = group; batch != nullptr;) {
     QueuedBatch* const next = batch->next;  // once it is done, a batch may end
-    batch->done.store(true, std::memory_order_release);
+    if (batch->origin == QueuedBatch::Origin::Ticket) {
+      uncount_pending(*batch);
+      static_cast<TicketState*>(batch)->committed();
+    } else {
+      batch->done.store(true, std::memory_order_release);
+    }
     batch = next;
   }
+  if (requested) requests.done();
   commit_lock.unlock();
+}
+
+void Engine::Impl::refuse_in_child(QueuedBatch* first) {
+  for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) batch->error = detail::made_before_fork();
 }
 
 }  // namespace shunt

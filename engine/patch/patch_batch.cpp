@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/engine_impl.h"
+#include "engine/service/ticket_state.h"
 
 namespace shunt {
 
@@ -34,6 +35,13 @@ Result<CommitReport> PatchBatch::commit() {
   impl_->states.clear();
   impl_->targets.clear();
   return result;
+}
+
+Ticket PatchBatch::commit_async(Visibility wanted) {
+  Ticket ticket(impl_->engine->impl_->queue(impl_->states, impl_->targets, wanted));
+  impl_->states.clear();
+  impl_->targets.clear();
+  return ticket;
 }
 
 }  // namespace shunt

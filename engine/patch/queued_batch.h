@@ -32,6 +32,14 @@ struct QueuedBatch {
 
   std::span<const QueuedState> states;
   std::span<const QueuedTarget> targets;
+
+  enum class Origin : std::uint8_t {
+    Caller,   // a thread waits for it in commit()
+    Ticket,   // it is a TicketState
+    Request,  // it belongs to Requests
+  };
+  Origin origin = Origin::Caller;
+
   QueuedBatch* next = nullptr;  // in ticket order, once a leader has taken it
 
   // The verdict: the report, or the error. Written with the commit lock held.
@@ -61,6 +69,9 @@ class WaitingBatches {
 
   // Whether there is one. Relaxed: who pushed one too late to be seen finds a leader by the commit lock.
   [[nodiscard]] bool empty() const noexcept { return last_.load(std::memory_order_relaxed) == nullptr; }
+
+  // In a child made by fork(): commits of other threads are not there; what waits with a ticket is, without callbacks.
+  void forget_other_threads() noexcept;
 
   // All of them in the order in which they came, followed by `rest`. Acquire: see push().
   QueuedBatch* take_all(QueuedBatch* rest) noexcept {

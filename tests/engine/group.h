@@ -1,7 +1,9 @@
 // Threads that wait behind a commit: a leader that is held in its core serialisation until the test lets it go.
 #pragma once
 
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <semaphore>
 #include <thread>
 #include <utility>
@@ -11,11 +13,6 @@
 #include "tests/engine/recording.h"
 
 namespace shunt::test {
-
-// Waits until `count` threads wait for the engine's commit lock.
-inline void await_waiting(Engine& engine, std::uint32_t count) {
-  while (detail::EngineInside::of(engine).commit_lock.waiting() != count) std::this_thread::yield();
-}
 
 // Commits `first` on a thread of its own, and holds it in its core serialisation until release().
 class HeldLeader {
@@ -32,10 +29,16 @@ class HeldLeader {
   HeldLeader(const HeldLeader&) = delete;
   HeldLeader& operator=(const HeldLeader&) = delete;
 
-  // Runs `commit` on a thread of its own, which waits behind the leader and the followers before it.
-  void follow(std::function<void()> commit) {
-    followers_.emplace_back(std::move(commit));
-    await_waiting(engine_, static_cast<std::uint32_t>(followers_.size()));
+  // Runs `commit` on a thread of its own, and returns when it waits for the commit lock, with all the followers before
+  // it and `others` threads more; or when it has returned, which no commit does that has to wait.
+  void follow(std::function<void()> commit, std::uint32_t others = 0) {
+    const auto returned = std::make_shared<std::atomic<bool>>(false);
+    followers_.emplace_back([commit = std::move(commit), returned] {
+      commit();
+      *returned = true;
+    });
+    const auto wanted = static_cast<std::uint32_t>(followers_.size()) + others;
+    while (detail::EngineInside::of(engine_).commit_lock.waiting() < wanted && !*returned) std::this_thread::yield();
   }
 
   // The leader goes on; returns when all have committed.

@@ -20,6 +20,7 @@
 #include "shunt/static_key.h"
 #include "shunt/stats.h"
 #include "shunt/thread.h"
+#include "shunt/ticket.h"
 
 namespace shunt {
 
@@ -212,6 +213,23 @@ class SHUNT_API Engine {
   [[nodiscard]] std::vector<ThreadInfo> threads() const;  // attached ones. Blocks for moments: a lock
   [[nodiscard]] QuiescenceCounts quiescence_counts() const;
 
+  // For places that may not block: signal handlers, allocator hooks, callbacks at a thread's start. Records the wish
+  // and returns; the last wish for a key counts. It is carried out by the next commit of this engine that has anything
+  // to do, before that commit's own changes, or by the engine's own thread if it runs (start_service_thread()). A
+  // commit of the key that begins later counts more than the wish. Async-signal-safe; lock-free. False: nothing is
+  // recorded, because there is no such state or because the key belongs to another engine.
+  bool request(StaticKey& key, bool on) noexcept;
+  bool request(StaticSwitch& key, unsigned state) noexcept;
+
+  // Carries out now, on this thread, what was requested and what waits with a ticket. Blocks. Errors: the first error
+  // of a request since the last call (a request that fails is dropped); InsideCommit.
+  Status carry_out_requests();
+
+  // Starts the engine's own thread, which carries out requests and tickets. Nothing to do if it runs. commit_async()
+  // starts it too; request() cannot. It blocks most signals, ends with the engine, and is not there in a child made by
+  // fork(). Errors: SystemCall.
+  Status start_service_thread();
+
   using SiteInfo = shunt::SiteInfo;
 
   // The sites of a piece of code, by address. Blocks (the commit lock).
@@ -253,6 +271,8 @@ class SHUNT_API Engine {
 
  private:
   friend class PatchBatch;
+  friend class Ticket;
+
   friend class Code;
   friend class KeyBase;
   friend struct detail::EngineInside;

@@ -35,6 +35,7 @@ enum class ErrorCode : std::uint8_t {
   Trap,                      // a guest trapped
   GuestExit,                 // a guest ended itself (WASI proc_exit); the status is in the message
   BadFlags,                  // a flag file is malformed, or a variant or a type does not fit
+  InsideCommit,              // this thread is inside a commit of the engine: a signal handler may not commit
   SystemCall,                // a system call failed (named in the message)
   BreakpointsForbidden,      // a site of the host's text goes by breakpoints, which the embedder has not allowed
   TrapHandlerReplaced,       // SIGTRAP was set to its default action, or to be ignored, after the engine's handler

@@ -13,6 +13,7 @@
 namespace shunt {
 
 class Engine;
+class Ticket;  // shunt/ticket.h
 
 // What a commit promises to other threads, each stronger than the one before (docs/patching-protocol.md).
 enum class Visibility : std::uint8_t { Written, Synced };
@@ -53,7 +54,15 @@ class SHUNT_API PatchBatch {
   // handlers. Afterwards the batch is empty and may be used again. Errors: ExpectedBytesMismatch, IllegalTransition,
   // TargetOutOfRange, KeyBelongsToOtherEngine, InvalidArgument: nothing was written, no key changed.
   // SerialisationFailed: everything is written; Engine::resynchronise() tries again.
+  // InsideCommit: a signal handler that interrupted a commit of this engine on this thread.
   Result<CommitReport> commit();
+
+  // Queues the commit and returns: the next commit of this engine carries it out, or the engine's own thread, which is
+  // started for it, or Ticket::wait(). It is complete when `wanted` holds (Written gives Synced). Batches are carried
+  // out in the order in which they were queued, and before commits that begin later. Until then the keys must live; one
+  // that ends earlier has its queued commits carried out first. Afterwards the batch is empty and may be used again.
+  // Does not block. May throw std::bad_alloc; nothing is queued then.
+  Ticket commit_async(Visibility wanted = Visibility::Synced);
 
  private:
   struct Impl;

@@ -41,6 +41,7 @@ typedef enum shunt_status {
   SHUNT_SYSTEM_CALL = 12,
   SHUNT_INSIDE_OLD_PATH = 13,
   SHUNT_TIMED_OUT = 14,
+  SHUNT_INSIDE_COMMIT = 15, /* a signal handler interrupted a commit of this engine on this thread */
   SHUNT_BREAKPOINTS_FORBIDDEN = 20, /* a site of the host's text goes by breakpoints, which nobody has allowed */
   SHUNT_TRAP_HANDLER_REPLACED = 21, /* SIGTRAP was set to its default action, or to be ignored */
   SHUNT_OTHER = 99

@@ -13,6 +13,7 @@ class Engine;
 namespace detail {
 struct KeySites;  // the engine's side of a key; engine/sites/site_table.h
 class SiteTable;
+class Requests;      // engine/patch/requests.h
 struct HostModules;  // engine/sites/host_modules.h
 }  // namespace detail
 
@@ -45,6 +46,7 @@ class SHUNT_API KeyBase {
   friend class Engine;
   friend class PatchBatch;
   friend class detail::SiteTable;
+  friend class detail::Requests;
   friend struct detail::HostModules;
 
   const char* name_;
@@ -57,6 +59,15 @@ class SHUNT_API KeyBase {
   // A batch that changed the sites was written, but its core serialisation failed. Release and acquire for the same
   // reason.
   std::atomic<bool> unserialised_{false};
+
+  // How many changes of the key are queued (commit_async(), request()): a commit of it must get in line behind them.
+  // Release and acquire: who finds none finds the state that they left.
+  std::atomic<std::uint32_t> pending_{0};
+
+  // What request() recorded last: the state + 1, or 0; then the key is on the engine's list, by next_wish_, which
+  // belongs to whoever changed wish_ from 0 until the key is on the list. Orders: engine/patch/requests.cpp.
+  std::atomic<std::uint32_t> wish_{0};
+  KeyBase* next_wish_ = nullptr;
 
   // How many sites the key has, for reports. Written under the commit lock; relaxed, because nothing follows from it.
   std::atomic<std::uint32_t> site_count_{0};
