@@ -216,7 +216,7 @@ Variant make(Engine& engine, Loop loop, Check check, unsigned place) {
   return {size, maker.publish(engine)};
 }
 
-double median_of(std::vector<double> values) {
+double median_of(const std::vector<double>& values) {
   Samples samples;
   for (const double value : values) samples.add(value);
   return samples.median();

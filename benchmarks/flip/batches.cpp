@@ -40,6 +40,11 @@ Operation membarrier_alone() {
           }};
 }
 
+// More busy threads than other processors compete with the committing thread.
+Preempted preempted(std::int64_t busy) {
+  return busy < static_cast<std::int64_t>(processors()) ? Preempted::Drop : Preempted::Count;
+}
+
 template <class Code>
 auto random_calls(const Code& code) {
   return [&code](std::uint64_t random) { code.call(static_cast<std::uint32_t>(random % code.count())); };
@@ -49,8 +54,9 @@ void flip(benchmark::State& state, SiteForm form) {
   Program& program = Program::of(form, static_cast<std::uint32_t>(state.range(0)));
   const Busy busy(state.range(1), random_calls(*program.sites));
   CommitReport report;
-  interleave(state, [&] { report = program.flip(); },
-             {membarrier_alone(), {"blind", [&] { program.sites->blind_store(); }}});
+  interleave(
+      state, [&] { report = program.flip(); }, {membarrier_alone(), {"blind", [&] { program.sites->blind_store(); }}},
+      preempted(state.range(1)), [&] { busy.wait_for_work(); });
   state.counters["check_ns"] = static_cast<double>(report.check_ns);
   state.counters["write_ns"] = static_cast<double>(report.write_ns);
   state.counters["serialisations"] = report.serialisations;
@@ -62,7 +68,9 @@ void other_method(benchmark::State& state, OtherMethod method) {
   std::unique_ptr<OtherProgram>& program = kept[sites];
   if (program == nullptr) program = std::make_unique<OtherProgram>(sites);
   const Busy busy(state.range(1), random_calls(*program));
-  interleave(state, [&] { program->flip(method); }, {membarrier_alone()});
+  interleave(
+      state, [&] { program->flip(method); }, {membarrier_alone()}, preempted(state.range(1)),
+      [&] { busy.wait_for_work(); });
 }
 
 void nothing_to_do(benchmark::State& state) {
@@ -79,7 +87,12 @@ void nothing_to_do(benchmark::State& state) {
 void paced(benchmark::State& state) {
   Program& program = Program::of(SiteForm::AlignedWord, static_cast<std::uint32_t>(state.range(0)));
   const Busy busy(state.range(1), random_calls(*program.sites));
-  interleave(state, [&] { program.flip(); }, {membarrier_alone()}, [] { usleep(300); });
+  interleave(
+      state, [&] { program.flip(); }, {membarrier_alone()}, Preempted::Count,
+      [&] {
+        usleep(300);
+        busy.wait_for_work();
+      });
 }
 
 // One key with one site, and 100 sites for each of the others.
@@ -126,13 +139,14 @@ void retarget(benchmark::State& state) {
   const std::uint8_t* const code = sites.memory().rx;
   const Busy busy(state.range(0), random_calls(sites));
   bool second = false;
-  interleave(state,
-             [&] {
-               second = !second;
-               batch.retarget(choice, code + sites.site(0), 1, code + (second ? second_return : first_return));
-               must(batch.commit());
-             },
-             {membarrier_alone()});
+  interleave(
+      state,
+      [&] {
+        second = !second;
+        batch.retarget(choice, code + sites.site(0), 1, code + (second ? second_return : first_return));
+        must(batch.commit());
+      },
+      {membarrier_alone()}, preempted(state.range(0)), [&] { busy.wait_for_work(); });
 }
 
 void register_all() {

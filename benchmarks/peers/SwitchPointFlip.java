@@ -7,8 +7,8 @@
 //                             calls is at most twice as slow as hot again
 //
 // Prints Google Benchmark's JSON.   usage: java SwitchPointFlip.java [--smoke]
-// Bias: the call sites are warmed for 30 ms before each flip (300 before the first), which compiles them at the highest
-// tier; threads cannot be pinned from Java.
+// Bias: the call sites are warmed for 30 ms before each flip, and longer until a call takes less than 4 ns, which is so
+// once they are compiled at the highest tier; threads cannot be pinned from Java.
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.MethodType;
@@ -120,8 +120,12 @@ public class SwitchPointFlip {
     List<Double> times = new ArrayList<>(), hot = new ArrayList<>(), after = new ArrayList<>(), recovery = new ArrayList<>();
     for (int i = 0; i < repetitions; i++) {
       SwitchPoint[] points = {guard(sites, usual, rare)};
-      warm(sites, i == 0 ? 10 * warmTime : warmTime);
+      warm(sites, warmTime);
       double before = callTime(sites, 160_000);
+      for (int more = 0; more < 50 && before > 4; more++) {  // until it is compiled: nothing would have to be thrown away
+        warm(sites, warmTime);
+        before = callTime(sites, 160_000);
+      }
       long begin = System.nanoTime();
       SwitchPoint.invalidateAll(points);
       long end = System.nanoTime();

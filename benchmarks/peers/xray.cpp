@@ -55,12 +55,13 @@ void must_patch(XRayPatchingStatus status) {
 void map(benchmark::State& state) {
   const Busy busy(state.range(0), call_random);
   bool on = false;
-  interleave(state,
-             [&] {
-               on = !on;
-               must_patch(on ? __xray_patch() : __xray_unpatch());
-             },
-             {membarrier_alone()});
+  interleave(
+      state,
+      [&] {
+        on = !on;
+        must_patch(on ? __xray_patch() : __xray_unpatch());
+      },
+      {membarrier_alone()}, Preempted::Count, [&] { busy.wait_for_work(); });
   must_patch(__xray_unpatch());
   state.counters["sleds"] = 2.0 * static_cast<double>(functions);
 }
@@ -69,12 +70,13 @@ void function(benchmark::State& state) {
   const Busy busy(state.range(0), call_random);
   const std::int32_t id = static_cast<std::int32_t>(__xray_max_function_id()) / 2;
   bool on = false;
-  interleave(state,
-             [&] {
-               on = !on;
-               must_patch(on ? __xray_patch_function(id) : __xray_unpatch_function(id));
-             },
-             {membarrier_alone()});
+  interleave(
+      state,
+      [&] {
+        on = !on;
+        must_patch(on ? __xray_patch_function(id) : __xray_unpatch_function(id));
+      },
+      {membarrier_alone()}, Preempted::Count, [&] { busy.wait_for_work(); });
   must_patch(__xray_unpatch_function(id));
 }
 

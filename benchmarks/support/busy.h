@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <thread>
@@ -13,22 +15,36 @@ namespace shunt::bench {
 
 class Busy {
  public:
+  // A thread that the machine's other work keeps from running disturbs nobody, and a core serialisation would look
+  // cheap. So wait for this before each operation that is timed: returns once a thread has worked since the call, or
+  // after a tenth of a second. Does nothing without threads.
+  void wait_for_work() const {
+    if (threads_.empty()) return;
+    const std::uint64_t before = work_done();
+    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
+    while (work_done() == before && std::chrono::steady_clock::now() < end) {
+    }
+  }
+
   // Starts `threads` threads at places 1, 2, ... (measure.h), each calling work(random number) again and again; returns
   // when all of them run.
   template <class Work>
-  Busy(std::int64_t threads, Work work) {
+  Busy(std::int64_t threads, Work work) : done_(static_cast<std::size_t>(threads)) {
     for (std::int64_t i = 0; i < threads; ++i) {
       threads_.emplace_back([this, work, i] {
         pin(static_cast<std::size_t>(i) + 1);
         std::uint64_t random = 88172645463325252ULL + static_cast<std::uint64_t>(i);
-        running_.fetch_add(1, std::memory_order_relaxed);  // counts; orders nothing
-        while (!stop_.load(std::memory_order_relaxed)) {   // a wish; joining orders the rest
+        std::atomic<std::uint64_t>& done = done_[static_cast<std::size_t>(i)].count;
+        while (!stop_.load(std::memory_order_relaxed)) {  // a wish; joining orders the rest
           random ^= random << 13, random ^= random >> 7, random ^= random << 17;
           work(random >> 20);
+          done.store(done.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);  // counts; orders nothing
         }
       });
     }
-    while (running_.load(std::memory_order_relaxed) < threads) std::this_thread::yield();
+    for (const Count& thread : done_) {
+      while (thread.count.load(std::memory_order_relaxed) == 0) std::this_thread::yield();
+    }
   }
   ~Busy() {
     stop_.store(true, std::memory_order_relaxed);
@@ -38,8 +54,17 @@ class Busy {
   Busy& operator=(const Busy&) = delete;
 
  private:
+  struct alignas(64) Count {
+    std::atomic<std::uint64_t> count = 0;
+  };
+  [[nodiscard]] std::uint64_t work_done() const noexcept {
+    std::uint64_t sum = 0;
+    for (const Count& thread : done_) sum += thread.count.load(std::memory_order_relaxed);  // a count alone
+    return sum;
+  }
+
   std::atomic<bool> stop_ = false;
-  std::atomic<std::int64_t> running_ = 0;
+  std::vector<Count> done_;
   std::vector<std::thread> threads_;
 };
 

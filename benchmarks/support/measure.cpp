@@ -1,6 +1,8 @@
 #include "benchmarks/support/measure.h"
 
 #include <sched.h>
+#include <sys/resource.h>
+#include <time.h>
 
 #include <algorithm>
 #include <chrono>
@@ -59,26 +61,70 @@ double time_ns(const std::function<void()>& operation) {
   return std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - begin).count();
 }
 
-void interleave(benchmark::State& state, const std::function<void()>& subject, const std::vector<Operation>& controls,
-                const std::function<void()>& before_each) {
-  Samples of_subject;
-  std::vector<Samples> of_controls(controls.size());
-  const auto timed = [&](const std::function<void()>& operation) {
-    if (before_each) before_each();
-    return time_ns(operation);
-  };
-  for (auto _ : state) {
-    const double took = timed(subject);
-    of_subject.add(took);
-    state.SetIterationTime(took * 1e-9);
-    for (std::size_t i = 0; i < controls.size(); ++i) of_controls[i].add(timed(controls[i].run));
+namespace {
+
+// How often the kernel took the processor away from this thread.
+long preemptions() noexcept {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  return usage.ru_nivcsw;
+}
+
+double processor_time_ns() noexcept {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+// One operation's samples: all, and those that nothing disturbed. An operation so long that reading the thread's
+// processor time is nothing beside it, and that the machine's other work would interrupt nearly always, counts by
+// processor time if it was interrupted.
+class Measured {
+ public:
+  double take(const std::function<void()>& operation, Preempted preempted) {
+    if (preempted == Preempted::Count) {
+      all_.add(time_ns(operation));
+      return all_.last();
+    }
+    constexpr double long_ns = 100'000;
+    const long before = preemptions();
+    const double processor_before = processor_time_ns();
+    const double took = time_ns(operation);
+    const double processor_took = processor_time_ns() - processor_before;
+    all_.add(took);
+    if (preemptions() == before) {
+      undisturbed_.add(took);
+    } else if (processor_took > long_ns) {
+      undisturbed_.add(processor_took);
+    }
+    return took;
   }
-  const auto count = [&](const std::string& name, Samples& samples) {
+  void count(benchmark::State& state, const std::string& name) {
+    Samples& samples = undisturbed_.empty() ? all_ : undisturbed_;
     state.counters[name + "p50_ns"] = samples.median();
     state.counters[name + "p99_ns"] = samples.quantile(0.99);
-  };
-  count("", of_subject);
-  for (std::size_t i = 0; i < controls.size(); ++i) count(controls[i].name + "_", of_controls[i]);
+  }
+
+ private:
+  Samples all_, undisturbed_;
+};
+
+}  // namespace
+
+void interleave(benchmark::State& state, const std::function<void()>& subject, const std::vector<Operation>& controls,
+                Preempted preempted, const std::function<void()>& before_each) {
+  Measured of_subject;
+  std::vector<Measured> of_controls(controls.size());
+  for (auto _ : state) {
+    if (before_each) before_each();
+    state.SetIterationTime(of_subject.take(subject, preempted) * 1e-9);
+    for (std::size_t i = 0; i < controls.size(); ++i) {
+      if (before_each) before_each();
+      of_controls[i].take(controls[i].run, preempted);
+    }
+  }
+  of_subject.count(state, "");
+  for (std::size_t i = 0; i < controls.size(); ++i) of_controls[i].count(state, controls[i].name + "_");
 }
 
 std::size_t processors() noexcept {

@@ -34,6 +34,7 @@ T must(Result<T> result);
 class Samples {
  public:
   void add(double nanoseconds) { values_.push_back(nanoseconds); }
+  [[nodiscard]] double last() const noexcept { return values_.back(); }
   [[nodiscard]] bool empty() const noexcept { return values_.empty(); }
   [[nodiscard]] double quantile(double part);  // 0.5 the median; 0 if there are none
   [[nodiscard]] double median() { return quantile(0.5); }
@@ -50,10 +51,14 @@ struct Operation {
   std::function<void()> run;
 };
 
+// Whether samples count during which the kernel gave the processor to somebody else: Drop where nothing of the
+// benchmark competes for the committing thread's processor, so that it can only have been the machine's other work.
+enum class Preempted { Count, Drop };
+
 // Runs the state's iterations as described above. The subject's time is the benchmark's; counters: p50_ns and p99_ns of
 // the subject, NAME_p50_ns and NAME_p99_ns of each control. `before_each` runs untimed before every timed operation.
 void interleave(benchmark::State& state, const std::function<void()>& subject, const std::vector<Operation>& controls,
-                const std::function<void()>& before_each = {});
+                Preempted preempted = Preempted::Drop, const std::function<void()>& before_each = {});
 
 // Processors that the process may use, the same ones from its start to its end.
 std::size_t processors() noexcept;

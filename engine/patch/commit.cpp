@@ -103,8 +103,10 @@ Status Engine::Impl::apply_plan(CommitReport& shared, PhaseClock& clock) noexcep
   shared.write_ns = clock.lap();
 
   // 3. Until the stores can be fetched.
-  maintain_plan();
-  shared.maintenance_ns = clock.lap();
+  if (patcher->collects_ranges()) {
+    maintain_plan();
+    shared.maintenance_ns = clock.lap();
+  }
 
   // 4. Until nobody can still execute what was fetched before.
   if (written != 0) generation.fetch_add(1, std::memory_order_relaxed);  // see engine_impl.h

@@ -124,11 +124,10 @@ class SiteRecords {
   template <class Visit, class Soon>
   void for_each(Visit visit, Soon soon) const {
     // The usual cases, two states and one form, are worth a loop each: it knows the form without looking.
-    const bool only_words = forms_ == 1U << code_of(SiteForm::AlignedWord);
-    const bool only_toggles = forms_ == 1U << code_of(SiteForm::Toggle);
-    if (shape_ != Shape::FallsThrough) {
-      visit_records<0>(visit, soon);
-    } else if (stride_ == 2 && only_words) {
+    const bool usual = shape_ == Shape::FallsThrough;
+    const bool only_words = usual && forms_ == 1U << code_of(SiteForm::AlignedWord);
+    const bool only_toggles = usual && forms_ == 1U << code_of(SiteForm::Toggle);
+    if (stride_ == 2 && only_words) {
       visit_records<2, SiteForm::AlignedWord>(visit, soon);
     } else if (stride_ == 2 && only_toggles) {
       visit_records<2, SiteForm::Toggle>(visit, soon);
