@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <span>
 
 #include "engine/engine_impl.h"
@@ -53,6 +54,16 @@ int find_text(dl_phdr_info* info, std::size_t, void* data) {
   return 1;
 }
 
+// Takes over what is in the list. An error is reported to whoever uses the engine first; without heap memory it is made
+// then.
+void make_process_engine() noexcept {
+  try {
+    (void)Engine::process();
+  } catch (const std::bad_alloc&) {
+    return;
+  }
+}
+
 Error unusable(const HostModule& module, const std::string& problem) {
   return make_error(ErrorCode::Unsupported, "host sites of " + HostModules::name_of(module) + ": " + problem);
 }
@@ -60,17 +71,14 @@ Error unusable(const HostModule& module, const std::string& problem) {
 }  // namespace
 
 void add_host_module(HostModule& module) noexcept {
-  try {
-    HostModules::add(module);
-  } catch (...) {  // no heap memory: the module waits, and the next commit tries again
-  }
+  HostModules::add(module);
 }
 
 void remove_host_module(HostModule& module) noexcept {
   HostModules::remove(module);
 }
 
-void HostModules::add(HostModule& module) {
+void HostModules::add(HostModule& module) noexcept {
   if (module.begin == module.end || std::exchange(module.added, true)) return;
   dl_iterate_phdr(&find_text, &module);
   bool needs_engine = false;
@@ -86,7 +94,7 @@ void HostModules::add(HostModule& module) {
   if (Engine* const engine = serving.load(std::memory_order_seq_cst); engine != nullptr) {
     engine->impl_->adopt_host_modules();
   } else if (needs_engine) {
-    (void)Engine::process();  // takes over what is in the list; an error is reported to whoever uses it first
+    make_process_engine();
   }
 }
 

@@ -55,7 +55,7 @@ struct HostRewrite {
 // The modules that are loaded, of which Engine::process() takes over those that have sites. A module may be added
 // before that engine is made: it waits.
 struct HostModules {
-  static void add(HostModule& module);
+  static void add(HostModule& module) noexcept;
   static void remove(HostModule& module) noexcept;
 
   // Engine::process() was made: it takes over what waits, and what comes.
