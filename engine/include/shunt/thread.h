@@ -129,7 +129,8 @@ struct GuestSegment {
 // longjmp or a trap. Only on the thread that is attached, ended in reverse order.
 class SHUNT_API GuestScope {
  public:
-  // The entry mark is the frame of the function that this stands in: guest frames are those below it.
+  // The entry mark is the frame of the function that this stands in: guest frames are those below it. So that function,
+  // or one that it calls, calls the guest code; a scope that is made elsewhere (in a std::optional) is given its mark.
   [[gnu::always_inline]] explicit GuestScope(Thread& thread) noexcept
       : GuestScope(thread, __builtin_frame_address(0)) {}
   GuestScope(Thread& thread, const void* entry_mark) noexcept;
