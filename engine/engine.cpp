@@ -50,11 +50,11 @@ Engine::Impl::~Impl() {
 }
 
 void Engine::Impl::lock_before_fork() {
-  quiescence.lock_before_fork();
   seeing.lock_before_commits();
   commit_lock.lock();
   memory.lock().lock();
   seeing.lock_after_commits();
+  quiescence.lock_before_fork();
 }
 
 // In the child: other threads are not there, nor is the engine's own; what is queued is, but for the callbacks.
@@ -66,11 +66,11 @@ void Engine::Impl::forget_other_threads() noexcept {
 
 void Engine::Impl::unlock_after_fork(detail::ForkSide side) noexcept {
   if (side == detail::ForkSide::Child) forget_other_threads();
+  quiescence.unlock_after_fork();
   share_host_text();
   memory.lock().unlock();
   commit_lock.unlock();
   seeing.unlock_all();
-  quiescence.unlock_after_fork();
 }
 
 Status Engine::Impl::bind(KeyBase& key) {

@@ -22,6 +22,7 @@
 #include "engine/patch/plan.h"
 #include "engine/patch/queued_batch.h"
 #include "engine/patch/requests.h"
+#include "engine/quiesce/code_pieces.h"
 #include "engine/quiesce/quiescence.h"
 #include "engine/serialise/core_serialiser.h"
 #include "engine/service/service_thread.h"
@@ -42,7 +43,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
 
   // patch/group_commit.cpp
   Result<CommitReport> commit(std::span<const detail::QueuedState> states,
-                              std::span<const detail::QueuedTarget> targets);
+                              std::span<const detail::QueuedTarget> targets, detail::OldPath* old_path = nullptr);
   [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
   CommitReport nothing_to_do(std::span<const detail::QueuedState> states) noexcept;
   void lead(detail::QueuedBatch* own) noexcept;  // commit_lock held; released when it returns
@@ -85,6 +86,18 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   void maintain_plan();
   template <class Visit>
   void for_each_planned_site(Visit&& visit) const;  // in the order of write_plan(): visit(key, address, length)
+
+  // quiesce/retire.cpp
+  Result<CommitReport> commit_and_settle(std::span<const detail::QueuedState> states,
+                                         std::span<const detail::QueuedTarget> targets, const WaitLimit& limit);
+  Result<CommitReport> commit_and_drain(std::span<const detail::QueuedState> states,
+                                        std::span<const detail::QueuedTarget> targets,
+                                        std::vector<CodeExtent> named_old_path, const WaitLimit& limit);
+  Result<CommitReport> await_threads(Visibility wanted, std::vector<CodeExtent> old_path, const WaitLimit& limit,
+                                     CommitReport report);
+
+  // quiesce/old_path.cpp; commit_lock held
+  Status find_old_path(const detail::QueuedBatch& batch);
 
   // observe/seeing.cpp
   static std::size_t write_unwatched(void* impl) noexcept;  // write_plan()
@@ -146,6 +159,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   detail::CommitLock commit_lock;
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
+  detail::CodePieces pieces;
   detail::CommitPlan plan;
   detail::BreakpointBatch breakpoints;
   bool unserialised = false;                      // something was written, and the core serialisation failed

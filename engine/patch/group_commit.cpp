@@ -62,9 +62,11 @@ CommitReport Engine::Impl::nothing_to_do(std::span<const QueuedState> states) no
   return report;
 }
 
-Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, std::span<const QueuedTarget> targets) {
-  if (targets.empty() && is_complete(states)) return nothing_to_do(states);  // step 1
+Result<CommitReport> Engine::Impl::commit(std::span<const QueuedState> states, std::span<const QueuedTarget> targets,
+                                          detail::OldPath* old_path) {
+  if (targets.empty() && old_path == nullptr && is_complete(states)) return nothing_to_do(states);  // step 1
   QueuedBatch own(states, targets);
+  own.old_path = old_path;
   if (commit_lock.try_lock()) {  // step 2
     lead(&own);
   } else {  // step 3

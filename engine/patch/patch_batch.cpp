@@ -1,5 +1,6 @@
 #include "shunt/patch_batch.h"
 
+#include <utility>
 #include <vector>
 
 #include "engine/engine_impl.h"
@@ -11,9 +12,16 @@ struct PatchBatch::Impl {
   Engine* engine;
   std::vector<detail::QueuedState> states;
   std::vector<detail::QueuedTarget> targets;
+  std::vector<CodeExtent> old_path;
+
+  void clear() noexcept {
+    states.clear();
+    targets.clear();
+    old_path.clear();
+  }
 };
 
-PatchBatch::PatchBatch(Engine& engine) : impl_(std::make_unique<Impl>(Impl{&engine, {}, {}})) {}
+PatchBatch::PatchBatch(Engine& engine) : impl_(std::make_unique<Impl>(Impl{&engine, {}, {}, {}})) {}
 PatchBatch::~PatchBatch() = default;
 PatchBatch::PatchBatch(PatchBatch&&) noexcept = default;
 PatchBatch& PatchBatch::operator=(PatchBatch&&) noexcept = default;
@@ -29,11 +37,31 @@ void PatchBatch::retarget(StaticSwitch& key, const void* site, unsigned state, c
   impl_->targets.push_back({&key, site, state, target});
 }
 
+void PatchBatch::old_path(const CodeExtent& extent) {
+  impl_->old_path.push_back(extent);
+}
+
 Result<CommitReport> PatchBatch::commit() {
   Result<CommitReport> result = impl_->engine->impl_->commit(impl_->states, impl_->targets);
   if (!result) impl_->engine->impl_->seeing.counters.failed(result.error().code());
-  impl_->states.clear();
-  impl_->targets.clear();
+  impl_->clear();
+  return result;
+}
+
+Result<CommitReport> PatchBatch::commit_and_settle(const WaitLimit& limit) {
+  Engine::Impl& engine = *impl_->engine->impl_;
+  Result<CommitReport> result = engine.commit_and_settle(impl_->states, impl_->targets, limit);
+  if (!result) engine.seeing.counters.failed(result.error().code());
+  impl_->clear();
+  return result;
+}
+
+Result<CommitReport> PatchBatch::commit_and_drain(const WaitLimit& limit) {
+  Engine::Impl& engine = *impl_->engine->impl_;
+  Result<CommitReport> result =
+      engine.commit_and_drain(impl_->states, impl_->targets, std::move(impl_->old_path), limit);
+  if (!result) engine.seeing.counters.failed(result.error().code());
+  impl_->clear();
   return result;
 }
 

@@ -91,6 +91,9 @@ Status Engine::Impl::plan_batch(QueuedBatch& batch) {
     make_room(plan.written, plan.sites_to_write + batch.report.sites_written + plan.retargets.size());
     plan.sites_to_write += batch.report.sites_written;
   }
+  if (batch.old_path != nullptr) {
+    if (Status status = find_old_path(batch); !status) return status;
+  }
   if (serves_host_sites) {
     if (Status status = prepare_host_text(batch); !status) return status;
   }

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/quiesce/old_path.h"
 #include "shunt/patch_batch.h"
 
 namespace shunt::detail {
@@ -40,6 +41,7 @@ struct QueuedBatch {
   };
   Origin origin = Origin::Caller;
 
+  OldPath* old_path = nullptr;  // to be found out; null: nobody asks
   QueuedBatch* next = nullptr;  // in ticket order, once a leader has taken it
 
   // The verdict: the report, or the error. Written with the commit lock held.

@@ -1,7 +1,6 @@
 #include "engine/quiesce/quiescence.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <new>
 #include <string>
 #include <utility>
@@ -17,12 +16,6 @@ const void* address_inside(const ThreadRecord& record, const std::vector<CodeExt
     if (const void* const address = record.address_in(extent.begin, extent.end()); address != nullptr) return address;
   }
   return nullptr;
-}
-
-std::string hex(const void* address) {
-  char text[24];
-  std::snprintf(text, sizeof text, "%p", address);
-  return text;
 }
 
 std::string described(const ThreadRecord& thread) {
@@ -203,30 +196,28 @@ const QuiescenceRequest* Quiescence::youngest_in_circle(const QuiescenceRequest&
   return nullptr;
 }
 
-Status Quiescence::may_wait(const std::vector<CodeExtent>& old_path) {
+Result<BlockingThread> Quiescence::blocking_thread() {
   ThreadRecord* const self = record_of_this_thread(*this);
-  if (self == nullptr) return Ok{};
+  if (self == nullptr) return BlockingThread{};
+  BlockingThread blocking{true, described(*self), {}};
   if (!self->claim()) {
     return make_error(ErrorCode::InvalidArgument,
-                      described(*self) +
+                      blocking.who +
                           " is in guest code and would wait for itself: leave guest code by a HostScope before waiting "
                           "for Settled or Drained, or use a ticket; nothing was written");
   }
-  self->walk(nullptr);
-  const bool complete = self->complete;
-  const void* const inside = complete ? address_inside(*self, old_path) : nullptr;
-  self->release_claim();
-  if (mutated(Mutant::WaitForOneself)) return Ok{};
-  if (!complete) {
-    return make_error(ErrorCode::InvalidArgument,
-                      described(*self) +
-                          " has guest frames that cannot be walked (guest code was entered from guest "
-                          "code without a HostScope): use a ticket; nothing was written");
+  bool complete = self->walk(nullptr);
+  try {
+    blocking.addresses = self->addresses;
+  } catch (const std::bad_alloc&) {
+    complete = false;
   }
-  if (inside == nullptr) return Ok{};
-  return make_error(ErrorCode::InsideOldPath,
-                    described(*self) + " would wait for itself: it goes on at " + hex(inside) +
-                        ", in the old path, when this call returns. Use a ticket; nothing was written");
+  self->release_claim();
+  if (complete) return blocking;
+  return make_error(ErrorCode::InvalidArgument,
+                    blocking.who +
+                        " has guest frames that cannot be walked (guest code was entered from guest code "
+                        "without a HostScope): use a ticket; nothing was written");
 }
 
 Result<QuiescenceReport> Quiescence::wait(Wanted wanted, std::vector<CodeExtent> old_path, const WaitLimit& limit) {
@@ -289,7 +280,9 @@ Status Quiescence::await_completions(const WaitLimit& limit) {
       if (request->completed) extents.insert(extents.end(), request->old_path.begin(), request->old_path.end());
     }
   }
-  if (Status status = may_wait(extents); !status) return status;
+  const Result<BlockingThread> blocking = blocking_thread();
+  if (!blocking) return blocking.error();
+  if (Status status = blocking->check(extents); !status) return status;
   // Whoever is seen outside of all of them is seen so by each of the earlier requests too.
   if (auto waited = wait(Wanted::Drained, std::move(extents), limit); !waited) return std::move(waited).error();
   Lock hold(lock_);

@@ -37,6 +37,7 @@
 #include <thread>
 #include <vector>
 
+#include "engine/quiesce/old_path.h"
 #include "engine/quiesce/thread_record.h"
 #include "shunt/error.h"
 #include "shunt/quiescence.h"
@@ -94,10 +95,9 @@ class Quiescence {
   // Blocks until all requests with a `completed` that were made before have called it. Errors: as wait().
   Status await_completions(const WaitLimit& limit);
 
-  // Whether the calling thread may block until `old_path` is drained: InsideOldPath if it has a frame there itself,
-  // InvalidArgument if it is in guest code and nobody could look at it.
+  // The calling thread, which is going to block. InvalidArgument if it is in guest code, where nobody could look at it.
   // May throw std::bad_alloc.
-  Status may_wait(const std::vector<CodeExtent>& old_path);
+  Result<BlockingThread> blocking_thread();
 
   [[nodiscard]] QuiescenceCounts counts() const;
   void count_retired(std::size_t pieces) noexcept;

@@ -21,9 +21,54 @@ Error no_memory() {
 
 }  // namespace
 
+// After a commit that is Synced.
+Result<CommitReport> Engine::Impl::await_threads(Visibility wanted, std::vector<CodeExtent> old_path,
+                                                 const WaitLimit& limit, CommitReport report) {
+  detail::PhaseClock clock;
+  const Wanted threads = wanted == Visibility::Drained ? Wanted::Drained : Wanted::Settled;
+  const Result<QuiescenceReport> waited = quiescence.wait(threads, std::move(old_path), limit);
+  if (!waited) return waited.error();
+  report.visibility = wanted;
+  report.threads = waited->threads;
+  report.rounds = waited->rounds;
+  report.quiesce_ns = clock.lap();
+  return report;
+}
+
+Result<CommitReport> Engine::Impl::commit_and_settle(std::span<const detail::QueuedState> states,
+                                                     std::span<const detail::QueuedTarget> targets,
+                                                     const WaitLimit& limit) {
+  try {
+    if (const auto blocking = quiescence.blocking_thread(); !blocking) return blocking.error();
+    Result<CommitReport> report = commit(states, targets);
+    if (!report) return report;
+    return await_threads(Visibility::Settled, {}, limit, *report);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
+}
+
+Result<CommitReport> Engine::Impl::commit_and_drain(std::span<const detail::QueuedState> states,
+                                                    std::span<const detail::QueuedTarget> targets,
+                                                    std::vector<CodeExtent> named_old_path, const WaitLimit& limit) {
+  try {
+    const Result<detail::BlockingThread> blocking = quiescence.blocking_thread();
+    if (!blocking) return blocking.error();
+    if (Status status = blocking->check(named_old_path); !status) return status.error();
+    detail::OldPath derived{{}, &*blocking};
+    const bool named = !named_old_path.empty();
+    Result<CommitReport> report = commit(states, targets, named ? nullptr : &derived);
+    if (!report) return report;
+    return await_threads(Visibility::Drained, named ? std::move(named_old_path) : std::move(derived.extents), limit,
+                         *report);
+  } catch (const std::bad_alloc&) {
+    return no_memory();
+  }
+}
+
 Result<QuiescenceReport> Engine::settle(const WaitLimit& limit) {
   try {
-    if (Status status = impl_->quiescence.may_wait({}); !status) return status.error();
+    if (const auto blocking = impl_->quiescence.blocking_thread(); !blocking) return blocking.error();
     return impl_->quiescence.wait(Wanted::Settled, {}, limit);
   } catch (const std::bad_alloc&) {
     return no_memory();
@@ -33,7 +78,9 @@ Result<QuiescenceReport> Engine::settle(const WaitLimit& limit) {
 Result<QuiescenceReport> Engine::drain(std::span<const CodeExtent> old_path, const WaitLimit& limit) {
   try {
     std::vector<CodeExtent> extents(old_path.begin(), old_path.end());
-    if (Status status = impl_->quiescence.may_wait(extents); !status) return status.error();
+    const auto blocking = impl_->quiescence.blocking_thread();
+    if (!blocking) return blocking.error();
+    if (Status status = blocking->check(extents); !status) return status.error();
     return impl_->quiescence.wait(Wanted::Drained, std::move(extents), limit);
   } catch (const std::bad_alloc&) {
     return no_memory();

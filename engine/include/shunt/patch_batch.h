@@ -8,6 +8,7 @@
 
 #include "shunt/api.h"
 #include "shunt/error.h"
+#include "shunt/quiescence.h"
 #include "shunt/static_key.h"
 
 namespace shunt {
@@ -16,7 +17,7 @@ class Engine;
 class Ticket;  // shunt/ticket.h
 
 // What a commit promises to other threads, each stronger than the one before (docs/patching-protocol.md).
-enum class Visibility : std::uint8_t { Written, Synced };
+enum class Visibility : std::uint8_t { Written, Synced, Settled, Drained };
 
 struct CommitReport {
   std::size_t sites_written = 0;    // whose instruction this batch changed
@@ -26,9 +27,11 @@ struct CommitReport {
   std::string_view mechanism;
   std::uint32_t serialisations = 0;  // made by this commit
   std::uint32_t batches = 1;         // that shared this commit: this one, and those of threads that waited meanwhile
-  std::uint64_t generation = 0;      // counts the engine's commits that wrote something
+  std::uint32_t threads = 0, rounds = 0;  // of the wait for Settled or Drained (shunt/quiescence.h)
+  std::uint64_t generation = 0;           // counts the engine's commits that wrote something
   // How long each phase took, for all batches of the commit.
   std::uint64_t check_ns = 0, write_ns = 0, maintenance_ns = 0, serialise_ns = 0;
+  std::uint64_t quiesce_ns = 0;  // of the wait for threads
 };
 
 // Not thread-safe itself; any number of threads may each commit their own batch.
@@ -56,6 +59,26 @@ class SHUNT_API PatchBatch {
   // SerialisationFailed: everything is written; Engine::resynchronise() tries again.
   // InsideCommit: a signal handler that interrupted a commit of this engine on this thread.
   Result<CommitReport> commit();
+
+  // commit(), then waits until every attached thread has passed a safepoint or is away from guest code
+  // (shunt/thread.h): code that hoisted a decision to its last safepoint has taken it anew. Blocks for as long as
+  // threads take, at most for `limit`; waits with no lock held. Errors: those of commit(); InvalidArgument if the
+  // calling thread is in guest code without a HostScope: nothing was written. TimedOut: it is committed (Synced), and
+  // Engine::settle() waits again.
+  Result<CommitReport> commit_and_settle(const WaitLimit& limit = {});
+
+  // commit(), then waits until no attached thread has a frame, a return address or a resume point in the old path.
+  // Errors: as commit_and_settle(); InsideOldPath if the calling thread has one there itself: nothing was written, a
+  // ticket does it. InsideOldPath also if threads that drain wait for each other, then it is committed.
+  //
+  // The old path, unless old_path() names it: for each site of each queued key, the published pieces of code that its
+  // other states lead to (the site's own piece, where it falls through in another state), whoever flipped it; for each
+  // retarget, the piece that it led to. Whole pieces, because the engine does not know how far a path goes. Keys with
+  // sites in the embedder's own code need it named: InvalidArgument.
+  Result<CommitReport> commit_and_drain(const WaitLimit& limit = {});
+
+  // Queue: the old path is what was named by such calls, and nothing else.
+  void old_path(const CodeExtent& extent);
 
   // Queues the commit and returns: the next commit of this engine carries it out, or the engine's own thread, which is
   // started for it, or Ticket::wait(). It is complete when `wanted` holds (Written gives Synced). Batches are carried
