@@ -159,7 +159,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   detail::CommitLock commit_lock;
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
-  detail::CodePieces pieces;
+  detail::CodePieces published;  // code, piece by piece
   detail::CommitPlan plan;
   detail::BreakpointBatch breakpoints;
   bool unserialised = false;                      // something was written, and the core serialisation failed

@@ -37,6 +37,9 @@ enum class Mutant : std::uint8_t {
   SkipSafepointFlip,       // the safepoint key is not switched on
   FreeBeforeDrained,       // retired code is freed at once
   WaitForOneself,          // nobody asks whether the caller waits for its own frames
+  SkipGuestThreads,        // threads in guest code count as seen
+  KeepEndedThreads,        // a thread that ends without detaching is waited for
+  RoundForEach,            // a look serves one request alone
   SkipCircles,             // nor whether threads wait for each other
   SkipSerialisation1,      // breakpoints: none between the breakpoint and the tail
   SkipSerialisation2,      // breakpoints: none between the tail and the first byte

@@ -94,7 +94,7 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
   const std::lock_guard hold(commit_lock);
   table.remove_code(begin, begin + size);
   drop_breakpoints(code_region.number, begin, begin + size);
-  pieces.remove(begin);
+  published.remove(begin);
 }
 
 Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {
@@ -116,7 +116,7 @@ Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const
     if (Status status = memory.fill(begin); !status) return status.error();
     const std::lock_guard hold(commit_lock);
     if (Status status = add_sites(begin, placed); !status) return status.error();
-    pieces.add(begin, size);
+    published.add(begin, size);
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::OutOfMemory, "no heap memory to register the sites of new code");
   }

@@ -80,7 +80,7 @@ void add_other_states(OldPieces& old, const SiteGroup& group, unsigned states, u
 
 // commit_lock held. The batch is planned, not written. May throw std::bad_alloc.
 Status Engine::Impl::find_old_path(const QueuedBatch& batch) {
-  OldPieces old(pieces, views().rx);
+  OldPieces old(published, views().rx);
   const auto refuse = [](const KeySites& sites) {
     return make_error(ErrorCode::InvalidArgument,
                       std::string("commit_and_drain: key \"") + sites.key->name() +

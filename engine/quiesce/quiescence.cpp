@@ -10,6 +10,9 @@
 namespace shunt::detail {
 namespace {
 
+// Longer limits are none: a point of time that far away would not fit the clock.
+constexpr std::chrono::hours longest_limit{24 * 365 * 100};
+
 // The first of the thread's addresses in the old path, or null.
 const void* address_inside(const ThreadRecord& record, const std::vector<CodeExtent>& old_path) noexcept {
   for (const CodeExtent& extent : old_path) {
@@ -48,7 +51,7 @@ void Quiescence::thread_ended(ThreadRecord& record) noexcept {
   if (record.state.load(std::memory_order_relaxed) != ThreadRecord::State::Guest) record.enter();
   record.state.store(ThreadRecord::State::Ended, std::memory_order_release);
   const Lock hold(lock_);
-  forget(record);
+  if (!mutated(Mutant::KeepEndedThreads)) forget(record);
 }
 
 std::vector<ThreadInfo> Quiescence::threads() const {
@@ -81,7 +84,11 @@ void Quiescence::reached(ThreadRecord& record, const GuestFrame& frame) noexcept
 // The claim is held until what was found is applied: a request that is registered later must not take it for its own,
 // because the thread may have entered that request's old path in between.
 void Quiescence::look(ThreadRecord& record) noexcept {
-  if (!record.claim()) return;
+  if (!record.claim()) {
+    if (!mutated(Mutant::SkipGuestThreads)) return;
+    const Lock hold(lock_);
+    return forget(record);
+  }
   record.walk(nullptr);
   {
     const Lock hold(lock_);
@@ -110,6 +117,7 @@ void Quiescence::apply(ThreadRecord& record) noexcept {
     } else {
       ++i;
     }
+    if (mutated(Mutant::RoundForEach)) break;
   }
   fail_one_of_a_circle();
   changed_->notify_all();
@@ -222,6 +230,7 @@ Result<BlockingThread> Quiescence::blocking_thread() {
 
 Result<QuiescenceReport> Quiescence::wait(Wanted wanted, std::vector<CodeExtent> old_path, const WaitLimit& limit) {
   const auto begin = std::chrono::steady_clock::now();
+  const bool limited = limit && *limit < longest_limit;
   const auto request = std::make_shared<QuiescenceRequest>();
   request->wanted = wanted;
   request->old_path = std::move(old_path);
@@ -238,7 +247,7 @@ Result<QuiescenceReport> Quiescence::wait(Wanted wanted, std::vector<CodeExtent>
     join_round();
   }
   const auto is_done = [&] { return request->done; };
-  if (!limit) {
+  if (!limited) {
     while (!is_done()) changed_->wait(hold);  // not on a copy: a forked child has another
   } else if (!changed_->wait_until(hold, begin + *limit, is_done)) {
     Error error = limit_error(*request);
@@ -287,7 +296,7 @@ Status Quiescence::await_completions(const WaitLimit& limit) {
   if (auto waited = wait(Wanted::Drained, std::move(extents), limit); !waited) return std::move(waited).error();
   Lock hold(lock_);
   const auto all_called = [&] { return completions_.empty() && !completing_; };
-  if (!limit) {
+  if (!limit || *limit >= longest_limit) {
     while (!all_called()) changed_->wait(hold);
   } else if (!changed_->wait_until(hold, begin + *limit, all_called)) {
     return make_error(ErrorCode::TimedOut, "the time limit passed while callbacks of retired code were running");
