@@ -28,7 +28,8 @@ using Clock = std::chrono::steady_clock;
 constexpr unsigned runners = 3;
 constexpr unsigned replacers = 2;
 constexpr unsigned functions = 8;  // replacer r replaces those with number r mod replacers
-constexpr std::uint64_t wanted_replacements = 1'500;
+constexpr std::uint64_t wanted_replacements = 5'000;
+constexpr std::uint64_t wanted_runs = 2'000;
 constexpr int max_depth = 7;
 constexpr auto time_limit = std::chrono::seconds(100);  // however slow the machine
 
@@ -183,9 +184,11 @@ TEST_F(RetireStress, CodeIsReplacedUnderRunningThreads) {
   for (unsigned i = 0; i < runners; ++i) threads.emplace_back([this, i] { run(i); });
   for (unsigned i = 0; i < replacers; ++i) threads.emplace_back([this, i] { replace(i); });
   const auto begin = Clock::now();
-  const auto least = begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(stress_seconds()));
+  const auto least =
+      begin + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(stress_seconds()));
   while (!stop_.load(std::memory_order_relaxed) && Clock::now() - begin < time_limit &&
-         (replacements_.load(std::memory_order_relaxed) < wanted_replacements || Clock::now() < least)) {
+         (replacements_.load(std::memory_order_relaxed) < wanted_replacements ||
+          runs_.load(std::memory_order_relaxed) < wanted_runs || Clock::now() < least)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   stop_.store(true, std::memory_order_relaxed);
@@ -199,6 +202,7 @@ TEST_F(RetireStress, CodeIsReplacedUnderRunningThreads) {
   EXPECT_LE(counts.safepoint_flips, 2 * counts.rounds);
   if (!HasFailure()) {
     EXPECT_GE(replacements_.load(), wanted_replacements);
+    EXPECT_GE(runs_.load(), wanted_runs);
   }
 }
 
