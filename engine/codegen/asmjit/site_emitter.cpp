@@ -32,6 +32,14 @@ std::size_t SiteEmitter::branch(StaticKey& key, const asmjit::Label& target, Fla
   return emit(key, toggle ? SiteForm::Toggle : SiteForm::AlignedWord, {&target, 1});
 }
 
+std::size_t SiteEmitter::branch(StaticKey& key, const asmjit::Label& target, SiteForm form) {
+  return emit(key, is_x86_64(assembler_.arch()) ? form : SiteForm::AlignedWord, {&target, 1});
+}
+
+std::size_t SiteEmitter::branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm form) {
+  return emit(key, is_x86_64(assembler_.arch()) ? form : SiteForm::AlignedWord, targets);
+}
+
 std::size_t SiteEmitter::branch(StaticSwitch& key, std::span<const asmjit::Label> targets) {
   return emit(key, SiteForm::AlignedWord, targets);
 }

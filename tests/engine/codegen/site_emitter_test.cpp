@@ -83,6 +83,55 @@ TEST_F(X86SiteEmitter, ForwardAndBackwardTargetsAtEveryOffset) {
   }
 }
 
+TEST_F(X86SiteEmitter, AnUnalignedSiteIsFiveBytesWhereverItStands) {
+  for (int padding = 0; padding < 64; ++padding) {
+    asmjit::CodeHolder holder;
+    holder.init(asmjit::Environment(asmjit::Arch::kX64));
+    x86::Assembler a(&holder);
+    SiteEmitter sites(a);
+    const asmjit::Label taken = a.newLabel(), start = a.newLabel();
+    a.jmp(start);
+    for (int i = 0; i < padding; ++i) a.nop();
+    a.bind(start);
+    const std::size_t before = a.offset();
+    sites.branch(key_, taken, SiteForm::Unaligned);
+    EXPECT_EQ(a.offset() - before, 5U);
+    a.mov(x86::eax, 0);
+    a.ret();
+    a.bind(taken);
+    a.mov(x86::eax, 1);
+    a.ret();
+    auto f = publish<int()>(engine(), holder, sites);
+    ASSERT_TRUE(f) << f.error().message();
+    EXPECT_EQ(engine().sites(f->code())[0].form, SiteForm::Unaligned);
+    for (bool on : {true, false}) {
+      commit(key_, on);
+      EXPECT_EQ((*f)(), on ? 1 : 0);
+    }
+  }
+}
+
+TEST_F(X86SiteEmitter, ASwitchMayBeUnaligned) {
+  StaticSwitch choice("choice", 3);
+  SiteEmitter sites(a_);
+  const std::array targets = {a_.newLabel(), a_.newLabel()};
+  a_.nop();
+  sites.branch(choice, targets, SiteForm::Unaligned);
+  returns(0);
+  a_.bind(targets[0]);
+  returns(1);
+  a_.bind(targets[1]);
+  returns(2);
+  auto f = publish<int()>(engine(), holder_, sites);
+  ASSERT_TRUE(f);
+  PatchBatch batch(engine());
+  for (unsigned state : {1U, 2U, 0U, 2U, 1U}) {
+    batch.set(choice, state);
+    ASSERT_TRUE(batch.commit());
+    EXPECT_EQ((*f)(), static_cast<int>(state));
+  }
+}
+
 TEST_F(X86SiteEmitter, AnAlignedWordKeepsTheFlags) {
   SiteEmitter sites(a_);
   const asmjit::Label join = a_.newLabel();
@@ -211,6 +260,8 @@ TEST(Arm64SiteEmitter, EmitsOneInstructionForEitherFlags) {
   sites.branch(key, targets[0], Flags::Live);
   sites.branch(choice, targets);
   EXPECT_EQ(a.offset(), 12U);
+  sites.branch(key, targets[0], SiteForm::Unaligned);
+  EXPECT_EQ(a.offset(), 16U);
   a.bind(targets[0]);
   a.nop();
   a.bind(targets[1]);
@@ -222,11 +273,12 @@ TEST(Arm64SiteEmitter, EmitsOneInstructionForEitherFlags) {
   batch.set(choice, 2);
   ASSERT_TRUE(batch.commit());
   const std::vector<SiteInfo> infos = made.engine->sites(*code);
-  ASSERT_EQ(infos.size(), 3U);
-  EXPECT_EQ(made.engine->instruction_now(infos[0]), "b +0xc");
-  EXPECT_EQ(made.engine->instruction_now(infos[1]), "b +0x8");
-  EXPECT_EQ(made.engine->instruction_now(infos[2]), "b +0x8");
-  EXPECT_EQ(made.engine->instruction(infos[2], 1), "b +0x4");
+  ASSERT_EQ(infos.size(), 4U);
+  EXPECT_EQ(made.engine->instruction_now(infos[0]), "b +0x10");
+  EXPECT_EQ(made.engine->instruction_now(infos[1]), "b +0xc");
+  EXPECT_EQ(made.engine->instruction_now(infos[2]), "b +0xc");
+  EXPECT_EQ(made.engine->instruction_now(infos[3]), "b +0x4");
+  EXPECT_EQ(made.engine->instruction(infos[2], 1), "b +0x8");
   EXPECT_EQ(made.engine->instruction(infos[2], 0), "nop");
 }
 

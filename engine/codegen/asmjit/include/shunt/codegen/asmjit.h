@@ -34,6 +34,11 @@ class SiteEmitter {
   // The same with k states: state 0 falls through, state s branches to targets[s - 1].
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets);
 
+  // The same in a form of the caller's choice: Toggle (for a key, flags dead), AlignedWord or Unaligned. On arm64 all are
+  // AlignedWord. Another form is refused by publish_code().
+  std::size_t branch(StaticKey& key, const asmjit::Label& target, SiteForm form);
+  std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm form);
+
   // A detour: one instruction that falls through while `key` is off; while it is on, it goes to the site's stub, which
   // calls the safepoint entry of the engine (Engine::safepoint_entry()) and jumps back. Every register is kept; the
   // flags too, but with Flags::Dead. The stub is emitted into a section of its own, ".shunt.stubs", behind the rest of
