@@ -2,6 +2,7 @@
 #include <string>
 
 #include "engine/capi/handles.h"
+#include "engine/capi/report.h"
 #include "engine/capi/status.h"
 
 using shunt::ErrorCode;
@@ -12,13 +13,6 @@ namespace {
 
 constexpr unsigned min_states = 2;
 constexpr unsigned max_states = 256;
-
-void fill(shunt_commit_report* report, const shunt::CommitReport& from) noexcept {
-  shunt::capi::fill_known_part(
-      report, shunt_commit_report{0, from.sites_written, from.sites_unchanged, from.generation, from.serialisations,
-                                  from.mechanism.data(), from.check_ns, from.write_ns, from.maintenance_ns,
-                                  from.serialise_ns, from.batches});
-}
 
 }  // namespace
 
@@ -84,12 +78,7 @@ shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key, const void
 
 shunt_status shunt_batch_commit(shunt_batch* batch, shunt_commit_report* report) {
   if (batch == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_batch_commit: no batch");
-  return guarded([&] {
-    const shunt::Result<shunt::CommitReport> committed = batch->batch.commit();
-    if (!committed) return fail(committed.error());
-    fill(report, *committed);
-    return SHUNT_OK;
-  });
+  return guarded([&] { return shunt::capi::report_to(report, batch->batch.commit()); });
 }
 
 shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report) {
@@ -97,10 +86,7 @@ shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shu
   return guarded([&] {
     shunt::PatchBatch batch(*engine->engine);
     batch.set(key->key, state);
-    const shunt::Result<shunt::CommitReport> committed = batch.commit();
-    if (!committed) return fail(committed.error());
-    fill(report, *committed);
-    return SHUNT_OK;
+    return shunt::capi::report_to(report, batch.commit());
   });
 }
 

@@ -1,5 +1,6 @@
 // The C interface: engines and code.
 #include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "engine/capi/handles.h"
@@ -12,11 +13,18 @@ using shunt::capi::guarded;
 namespace {
 
 bool is_form(std::uint32_t form) noexcept {
-  return form == SHUNT_TOGGLE || form == SHUNT_ALIGNED_WORD;
+  return form == SHUNT_TOGGLE || form == SHUNT_ALIGNED_WORD || form == SHUNT_UNALIGNED;
 }
 
 shunt::SiteForm to_form(std::uint32_t form) noexcept {
-  return form == SHUNT_TOGGLE ? shunt::SiteForm::Toggle : shunt::SiteForm::AlignedWord;
+  switch (form) {
+    case SHUNT_TOGGLE:
+      return shunt::SiteForm::Toggle;
+    case SHUNT_UNALIGNED:
+      return shunt::SiteForm::Unaligned;
+    default:
+      return shunt::SiteForm::AlignedWord;
+  }
 }
 
 shunt::Engine::Allocation to_allocation(const shunt_allocation& allocation) noexcept {
@@ -41,10 +49,18 @@ shunt_status shunt_engine_process(shunt_engine** engine) {
 shunt_status shunt_engine_create(const shunt_engine_options* options, shunt_engine** engine) {
   if (engine == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_engine_create: no place for the engine");
   return guarded([&] {
+    const shunt_engine_options given = shunt::capi::known_part(options);
+    if (given.serialisation > SHUNT_SERIALISE_SIGNALS)
+      return fail(ErrorCode::InvalidArgument, "shunt_engine_create: serialisation is none of shunt_serialisation");
     shunt::EngineOptions wanted;
-    const auto given = shunt::capi::known_part(options);
     if (given.code_reservation != 0) wanted.code_reservation = given.code_reservation;
     wanted.anonymous_code = given.anonymous_code != 0;
+    if (given.strict != 0) wanted.cross_modification = shunt::CrossModification::Strict;
+    wanted.breakpoints_in_host_text = given.breakpoints_in_host_text != 0;
+    wanted.serialisation = static_cast<shunt::Serialisation>(given.serialisation);
+    wanted.serialisation_signal = given.serialisation_signal;
+    if (given.serialisation_timeout_ms != 0)
+      wanted.serialisation_timeout = std::chrono::milliseconds(given.serialisation_timeout_ms);
     shunt::Result<std::unique_ptr<shunt::Engine>> made = shunt::Engine::create(wanted);
     if (!made) return fail(made.error());
     shunt::Engine* const address = made->get();

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "shunt/engine.h"
 #include "shunt/patch_batch.h"
 #include "shunt/shunt.h"
 #include "shunt/static_key.h"
+#include "shunt/ticket.h"
 
 struct shunt_engine {
   std::unique_ptr<shunt::Engine> owned;  // null for the process's engine
@@ -22,6 +24,10 @@ struct shunt_key {
 
 struct shunt_batch {
   shunt::PatchBatch batch;
+};
+
+struct shunt_ticket {
+  std::optional<shunt::Ticket> ticket;  // empty only while the handle is made
 };
 
 struct shunt_code {

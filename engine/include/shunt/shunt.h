@@ -41,7 +41,7 @@ typedef enum shunt_status {
   SHUNT_SYSTEM_CALL = 12,
   SHUNT_INSIDE_OLD_PATH = 13,
   SHUNT_TIMED_OUT = 14,
-  SHUNT_INSIDE_COMMIT = 15, /* a signal handler interrupted a commit of this engine on this thread */
+  SHUNT_INSIDE_COMMIT = 15,         /* a signal handler interrupted a commit of this engine on this thread */
   SHUNT_BREAKPOINTS_FORBIDDEN = 20, /* a site of the host's text goes by breakpoints, which nobody has allowed */
   SHUNT_TRAP_HANDLER_REPLACED = 21, /* SIGTRAP was set to its default action, or to be ignored */
   SHUNT_OTHER = 99
@@ -59,10 +59,22 @@ SHUNT_C_API const char* shunt_error_message(void);
 typedef struct shunt_engine shunt_engine;
 
 typedef struct shunt_engine_options {
-  size_t size;             /* sizeof(shunt_engine_options) */
-  size_t code_reservation; /* bytes of address space; 64 KiB to 2 GiB; 0: the default */
-  int anonymous_code;      /* code in anonymous memory, not in a memory file: what `perf` asks its map about */
+  size_t size;                  /* sizeof(shunt_engine_options) */
+  size_t code_reservation;      /* bytes of address space; 64 KiB to 2 GiB; 0: the default */
+  int anonymous_code;           /* code in anonymous memory, not in a memory file: what `perf` asks its map about */
+  int strict;                   /* x86-64: every rewrite by breakpoints, as Intel's published text asks */
+  int breakpoints_in_host_text; /* the embedder's word; see <shunt/engine.h> */
+  uint32_t serialisation;       /* a shunt_serialisation */
+  int serialisation_signal;     /* for signals: which one; 0: one that has no handler */
+  uint32_t serialisation_timeout_ms; /* for signals; 0: the default */
 } shunt_engine_options;
+
+/* How other cores are made to fetch anew. */
+typedef enum shunt_serialisation {
+  SHUNT_SERIALISE_ANY = 0, /* membarrier, else signals */
+  SHUNT_SERIALISE_MEMBARRIER = 1,
+  SHUNT_SERIALISE_SIGNALS = 2
+} shunt_serialisation;
 
 /* The process's engine: made at first use, never destroyed. */
 SHUNT_C_API shunt_status shunt_engine_process(shunt_engine** engine);
@@ -126,6 +138,46 @@ SHUNT_C_API shunt_status shunt_batch_commit(shunt_batch* batch, shunt_commit_rep
 /* A batch of one key. `report` may be null. */
 SHUNT_C_API shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report);
 
+/* ---------------------------------------------------------------------------- where a commit must not or cannot block
+ */
+
+/* What a commit promises, each more than the one before. */
+typedef enum shunt_visibility {
+  SHUNT_WRITTEN = 0,
+  SHUNT_SYNCED = 1 /* what shunt_batch_commit() gives */
+} shunt_visibility;
+
+typedef struct shunt_ticket shunt_ticket;
+
+/* Queues the commit, for the engine's own thread or whoever commits next, and empties the batch. Does not block. Until
+ * it is complete the keys must live. `ticket` may be null. */
+SHUNT_C_API shunt_status shunt_batch_commit_async(shunt_batch* batch, shunt_visibility wanted, shunt_ticket** ticket);
+
+/* Whether the commit is complete: what was asked for holds, or it failed. Does not block. */
+SHUNT_C_API int shunt_ticket_is_complete(const shunt_ticket* ticket);
+
+/* Blocks until it is; what shunt_batch_commit() would have returned. */
+SHUNT_C_API shunt_status shunt_ticket_wait(const shunt_ticket* ticket, shunt_commit_report* report);
+
+/* Calls `callback` once the commit is complete, on the engine's own thread, with no lock held; `report` is null unless
+ * the status is SHUNT_OK, and shunt_error_message() then has the line. It may commit. */
+SHUNT_C_API shunt_status shunt_ticket_then(const shunt_ticket* ticket,
+                                           void (*callback)(void* argument, shunt_status status,
+                                                            const shunt_commit_report* report),
+                                           void* argument);
+SHUNT_C_API void shunt_ticket_destroy(shunt_ticket* ticket); /* the commit is carried out all the same */
+
+/* Records a wish, the last for a key wins: async-signal-safe, lock-free, from anywhere. The next commit, or the
+ * engine's own thread if it runs, carries it out. 0 if the key belongs to another engine or has no such state. */
+SHUNT_C_API int shunt_request(shunt_engine* engine, shunt_key* key, unsigned state);
+
+/* Carries out now what was requested and what waits with a ticket. Blocks. Errors: the first of a request since the
+ * last call. */
+SHUNT_C_API shunt_status shunt_carry_out_requests(shunt_engine* engine);
+
+/* Starts the engine's own thread. Nothing to do if it runs. */
+SHUNT_C_API shunt_status shunt_start_service_thread(shunt_engine* engine);
+
 /* --------------------------------------------------------------------------------------------------------- code */
 
 typedef struct shunt_allocation {
@@ -139,8 +191,9 @@ SHUNT_C_API shunt_status shunt_allocate(shunt_engine* engine, size_t size, shunt
 SHUNT_C_API void shunt_release_allocation(shunt_engine* engine, const shunt_allocation* allocation);
 
 typedef enum shunt_site_form {
-  SHUNT_TOGGLE = 0,      /* x86-64: test eax, imm32 <-> jmp rel32; clobbers the flags; one target */
-  SHUNT_ALIGNED_WORD = 1 /* x86-64: NOP5 <-> JMP5 in one aligned word; arm64: NOP <-> B; any number of targets */
+  SHUNT_TOGGLE = 0,       /* x86-64: test eax, imm32 <-> jmp rel32; clobbers the flags; one target */
+  SHUNT_ALIGNED_WORD = 1, /* x86-64: NOP5 <-> JMP5 in one aligned word; arm64: NOP <-> B; any number of targets */
+  SHUNT_UNALIGNED = 4     /* x86-64: NOP5 <-> JMP5 at any address, rewritten by breakpoints */
 } shunt_site_form;
 
 typedef struct shunt_site_bytes {

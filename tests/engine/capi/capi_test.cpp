@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstring>
+#include <future>
 #include <string>
 #include <vector>
 
@@ -174,6 +175,63 @@ TEST_F(CApi, AnOlderCallerGetsThePartOfAReportThatItKnows) {
   EXPECT_EQ(room.report.sites_written, 1U);
   EXPECT_EQ(room.report.size, offsetof(shunt_commit_report, generation));
   EXPECT_EQ(room.report.generation, 0xEEEEEEEEEEEEEEEEU);
+}
+
+TEST_F(CApi, ATicketIsCompletedByWhoWaitsOrByTheEnginesThread) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  shunt_batch* batch = nullptr;
+  ASSERT_EQ(shunt_batch_create(engine, &batch), SHUNT_OK);
+  ASSERT_EQ(shunt_batch_set(batch, key, 1), SHUNT_OK);
+  shunt_ticket* ticket = nullptr;
+  ASSERT_EQ(shunt_batch_commit_async(batch, SHUNT_SYNCED, &ticket), SHUNT_OK) << shunt_error_message();
+  shunt_commit_report report{};
+  report.size = sizeof report;
+  ASSERT_EQ(shunt_ticket_wait(ticket, &report), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(shunt_ticket_is_complete(ticket), 1);
+  EXPECT_EQ(report.sites_written, 1U);
+  EXPECT_EQ(call(), 1);
+
+  std::promise<shunt_status> verdict;
+  const auto tell = [](void* to, shunt_status status, const shunt_commit_report*) {
+    static_cast<std::promise<shunt_status>*>(to)->set_value(status);
+  };
+  ASSERT_EQ(shunt_ticket_then(ticket, tell, &verdict), SHUNT_OK);
+  EXPECT_EQ(verdict.get_future().get(), SHUNT_OK);
+  shunt_ticket_destroy(ticket);
+
+  ASSERT_EQ(shunt_batch_set(batch, key, 2), SHUNT_OK);  // no such state
+  ASSERT_EQ(shunt_batch_commit_async(batch, SHUNT_SYNCED, &ticket), SHUNT_OK);
+  EXPECT_EQ(shunt_ticket_wait(ticket, nullptr), SHUNT_INVALID_ARGUMENT);
+  shunt_ticket_destroy(ticket);
+  shunt_batch_destroy(batch);
+}
+
+TEST_F(CApi, ARequestIsCarriedOutLater) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  EXPECT_EQ(shunt_request(engine, key, 1), 1);
+  ASSERT_EQ(shunt_carry_out_requests(engine), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(call(), 1);
+  EXPECT_EQ(shunt_request(engine, key, 7), 0);
+  EXPECT_EQ(shunt_start_service_thread(engine), SHUNT_OK);
+  EXPECT_EQ(shunt_start_service_thread(engine), SHUNT_OK);
+}
+
+TEST_F(CApi, OptionsReachTheEngine) {
+  shunt_engine_options options{};
+  options.size = sizeof options;
+  options.serialisation = SHUNT_SERIALISE_SIGNALS;
+  options.code_reservation = std::size_t{1} << 20;
+  shunt_engine_destroy(engine);
+  engine = nullptr;
+  ASSERT_EQ(shunt_engine_create(&options, &engine), SHUNT_OK) << shunt_error_message();
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  shunt_commit_report report{};
+  report.size = sizeof report;
+  ASSERT_EQ(shunt_set(engine, key, 1, &report), SHUNT_OK) << shunt_error_message();
+  EXPECT_STREQ(report.mechanism, "signals");
+  options.serialisation = 9;
+  shunt_engine* none = nullptr;
+  EXPECT_EQ(shunt_engine_create(&options, &none), SHUNT_INVALID_ARGUMENT);
 }
 
 TEST_F(CApi, CountersAndTheFlipLogTellOfFlips) {
