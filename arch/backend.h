@@ -41,6 +41,8 @@ concept InstructionSet =
       { Isa::breakpoint } -> std::same_as<const std::optional<std::uint8_t>&>;
       { Isa::needs_breakpoint(form) } -> std::same_as<bool>;
       { Isa::resumption(form, address, direction) } -> std::same_as<Resumption>;
+      { Isa::veneer(address, address) } -> std::same_as<SiteBytes>;
+      { Isa::return_instruction() } -> std::same_as<SiteBytes>;
       { Isa::fill_with_traps(code) } -> std::same_as<void>;
       { Isa::needs_maintenance(traits) } -> std::same_as<bool>;
       { Isa::maintain(traits, ranges, operations) } -> std::same_as<void>;

@@ -46,7 +46,7 @@ struct Direction {
   friend constexpr bool operator==(const Direction&, const Direction&) = default;
 };
 
-// The bytes of a site in one state.
+// The bytes of a site in one state, or of another short piece of code.
 struct SiteBytes {
   std::array<std::uint8_t, 16> bytes{};
   std::uint8_t length = 0;

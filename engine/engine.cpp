@@ -33,7 +33,8 @@ Engine::Impl::Impl(Engine& owner, const EngineOptions& options, detail::DualMapp
       strict(options.cross_modification == CrossModification::Strict),
       breakpoints_in_host_text(options.breakpoints_in_host_text),
       regions{&code_region},
-      table(code_region) {
+      table(code_region),
+      call_code(memory, code_region, *patcher) {
   detail::hold_at_fork(*this, detail::ForkOrder::Engine);
 }
 
@@ -41,11 +42,14 @@ Engine::Impl::~Impl() {
   detail::release_at_fork(*this);
   requests.forget_all();
   for (const auto& sites : table.keys()) {
-    sites->key->sites_ = nullptr;
-    sites->key->site_count_.store(0, std::memory_order_relaxed);          // a count for reports, see static_key.h
-    sites->key->state_.store(sites->written, std::memory_order_relaxed);  // the next engine starts from here
-    sites->key->unserialised_.store(false, std::memory_order_relaxed);
-    sites->key->engine_.store(nullptr, std::memory_order_release);
+    KeyBase& key = *sites->key;
+    // The next engine starts from here. Nobody executes the sites any more, so that what was written is complete.
+    key.state_.store(sites->written, std::memory_order_relaxed);
+    key.unserialised_.store(false, std::memory_order_relaxed);
+    if (key.kind() == KeyKind::Call) leave_call(*sites);
+    key.sites_ = nullptr;
+    key.site_count_.store(0, std::memory_order_relaxed);  // a count for reports, see static_key.h
+    key.engine_.store(nullptr, std::memory_order_release);
   }
 }
 
@@ -86,6 +90,11 @@ Status Engine::Impl::bind(KeyBase& key) {
         ErrorCode::KeyBelongsToOtherEngine,
         std::string("key \"") + key.name() + "\" belongs to another engine, the first that it was used with");
   }
+  constexpr unsigned max_states = 256;
+  if (key.states() < 2 || key.states() > max_states) {
+    return make_error(ErrorCode::InvalidArgument, std::string("key \"") + key.name() + "\" has " +
+                                                      std::to_string(key.states()) + " states; 2 to 256 are possible");
+  }
   if (key.sites_ == nullptr) {
     // No batch of this engine has touched the key yet, so its state is the initial one, or what an earlier engine left.
     key.sites_ = table.add_key(key, key.state());
@@ -104,6 +113,7 @@ void Engine::Impl::end_key(KeyBase& key) noexcept {
   if (key.sites_ == nullptr) return;
   if (key.sites_->unserialised) forget_unserialised(*key.sites_);
   forget_host_sites(*key.sites_);
+  end_call(*key.sites_);
   table.remove_key(*key.sites_);
   key.sites_ = nullptr;
 }
@@ -198,12 +208,22 @@ void Engine::release(const Allocation& allocation) noexcept {
   if (allocation.rx != nullptr) impl_->memory.free(impl_->offset_of(allocation.rx), allocation.size);
 }
 
-Result<Code> Engine::publish(const Allocation& allocation, std::span<const NewSite> sites) {
-  return impl_->seeing.counters.publication(impl_->publish(allocation, sites, true));
+Result<Code> Engine::publish(const Allocation& allocation, std::span<const NewSite> sites,
+                             std::span<Assumption* const> dependencies) {
+  return impl_->seeing.counters.publication(impl_->publish(allocation, sites, dependencies, true));
 }
 
-Result<Code> Engine::publish_nosync(const Allocation& allocation, std::span<const NewSite> sites) {
-  return impl_->seeing.counters.publication(impl_->publish(allocation, sites, false));
+Result<Code> Engine::publish_nosync(const Allocation& allocation, std::span<const NewSite> sites,
+                                    std::span<Assumption* const> dependencies) {
+  return impl_->seeing.counters.publication(impl_->publish(allocation, sites, dependencies, false));
+}
+
+std::vector<const std::uint8_t*> Engine::dependents(const Assumption& assumption) const {
+  std::vector<const std::uint8_t*> all;
+  const std::lock_guard hold(impl_->commit_lock);
+  if (assumption.engine_.load(std::memory_order_acquire) != this || assumption.sites_ == nullptr) return all;
+  for (std::uint32_t begin : impl_->table.code_of(*assumption.sites_)) all.push_back(impl_->memory.rx() + begin);
+  return all;
 }
 
 Status Engine::resynchronise() {

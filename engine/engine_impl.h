@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/calls/call_code.h"
 #include "engine/fork.h"
 #include "engine/memory/code_memory.h"
 #include "engine/observe/seeing.h"
@@ -28,7 +29,9 @@
 #include "engine/service/service_thread.h"
 #include "engine/sites/host_modules.h"
 #include "engine/sites/site_table.h"
+#include "shunt/assumption.h"
 #include "shunt/engine.h"
+#include "shunt/static_call.h"
 
 namespace shunt {
 
@@ -46,6 +49,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
                               std::span<const detail::QueuedTarget> targets, detail::OldPath* old_path = nullptr);
   [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
   CommitReport nothing_to_do(std::span<const detail::QueuedState> states) noexcept;
+  [[nodiscard]] static bool kind_is_complete(const detail::QueuedState& queued) noexcept;
   void lead(detail::QueuedBatch* own) noexcept;  // commit_lock held; released when it returns
   static void refuse_in_child(detail::QueuedBatch* first);
   Status carry_out_unless(const std::atomic<bool>* done);
@@ -69,12 +73,14 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status serialise() noexcept;
   void mark_unserialised(detail::KeySites& sites) noexcept;
   void forget_unserialised(detail::KeySites& sites) noexcept;
+  void complete_key(detail::KeySites& sites) noexcept;
   void complete_keys() noexcept;
 
   // patch/plan.cpp; commit_lock held
   void begin_plan() noexcept;
   Status plan_batch(detail::QueuedBatch& batch);  // may throw std::bad_alloc
-  Status plan_state(const detail::QueuedState& queued);
+  Result<detail::CommitPlan::Change> plan_state(const detail::QueuedState& queued);
+  void add_change(const detail::CommitPlan::Change& change);
   Status plan_retarget(const detail::QueuedTarget& queued);
   void keep_changes(CommitReport& report);
   void plan_rewrites();
@@ -111,12 +117,34 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status serialise_steps(CommitReport& report) noexcept;
   void end_breakpoints() noexcept;
   void drop_breakpoints(std::uint32_t region, std::uint32_t begin, std::uint32_t end) noexcept;
+  // patch/counted.cpp; commit_lock held
+  Result<unsigned> plan_count(StaticKey& key, bool more);
+  [[nodiscard]] std::uint32_t planned_references(const StaticKey& key) const noexcept;
+  void drop_counts() noexcept;
+  void forget_counts() noexcept;
+  [[nodiscard]] bool count_again(const detail::QueuedBatch& batch) noexcept;
+  void open_counts() noexcept;
+
+  // patch/call.cpp; commit_lock held
+  Status bind_call(detail::CallBase& call);
+  Status make_trampoline(detail::KeySites& sites);
+  Result<detail::CommitPlan::Change> plan_call(detail::CallBase& call, const void* function);
+  Status check_reach(detail::KeySites& sites, std::uint32_t target);
+  void drop_calls() noexcept;
+  void aim_call(const detail::CommitPlan::Change& change) noexcept;
+  void finish_calls(bool complete) noexcept;
+  void complete_call(detail::KeySites& sites) noexcept;
+  void end_call(detail::KeySites& sites) noexcept;
+  void leave_call(detail::KeySites& sites) noexcept;
 
   // patch/publish.cpp
-  Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise);
+  Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites,
+                       std::span<Assumption* const> dependencies, bool synchronise);
   Status place(const Allocation& allocation, std::span<const NewSite> sites, std::vector<detail::PlacedSite>& placed,
                std::vector<std::uint32_t>& targets) const;
-  Status add_sites(std::uint32_t begin, std::span<const detail::PlacedSite> placed);
+  Status bind_new(KeyBase& key);
+  Status add_sites(std::uint32_t begin, std::span<detail::PlacedSite> placed,
+                   std::span<Assumption* const> dependencies);
   void drop_code(std::uint32_t begin, std::uint32_t size) noexcept;
 
   // sites/host_sites.cpp; commit_lock held but where said
@@ -160,6 +188,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
   detail::CodePieces published;  // code, piece by piece
+  detail::CallCode call_code;
   detail::CommitPlan plan;
   detail::BreakpointBatch breakpoints;
   bool unserialised = false;                      // something was written, and the core serialisation failed

@@ -50,6 +50,14 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "BreakpointsForbidden";
     case ErrorCode::TrapHandlerReplaced:
       return "TrapHandlerReplaced";
+    case ErrorCode::KeyHeld:
+      return "KeyHeld";
+    case ErrorCode::KeyNotHeld:
+      return "KeyNotHeld";
+    case ErrorCode::KeyCountExhausted:
+      return "KeyCountExhausted";
+    case ErrorCode::AssumptionBroken:
+      return "AssumptionBroken";
   }
   return "(unknown error code)";
 }

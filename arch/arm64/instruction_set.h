@@ -8,6 +8,7 @@
 #include "arch/arm64/cache.h"
 #include "arch/arm64/decode.h"
 #include "arch/arm64/encode.h"
+#include "arch/arm64/stub.h"
 #include "arch/arm64/transition.h"
 #include "arch/site.h"
 
@@ -29,6 +30,8 @@ struct InstructionSet {
   static constexpr auto breakpoint = breakpoint_byte;
   static constexpr auto needs_breakpoint = &arm64::needs_breakpoint;
   static constexpr auto resumption = &arm64::resumption;
+  static constexpr auto veneer = &arm64::veneer;
+  static constexpr auto return_instruction = &arm64::return_instruction;
   static constexpr auto fill_with_traps = &arm64::fill_with_traps;
   static constexpr auto needs_maintenance = &arm64::needs_maintenance;
 

@@ -9,6 +9,7 @@
 #include "arch/x86_64/cache.h"
 #include "arch/x86_64/decode.h"
 #include "arch/x86_64/encode.h"
+#include "arch/x86_64/stub.h"
 #include "arch/x86_64/transition.h"
 
 namespace shunt::arch::x86_64 {
@@ -29,6 +30,8 @@ struct InstructionSet {
   static constexpr auto breakpoint = breakpoint_byte;
   static constexpr auto needs_breakpoint = &x86_64::needs_breakpoint;
   static constexpr auto resumption = &x86_64::resumption;
+  static constexpr auto veneer = &x86_64::veneer;
+  static constexpr auto return_instruction = &x86_64::return_instruction;
   static constexpr auto fill_with_traps = &x86_64::fill_with_traps;
   static constexpr auto needs_maintenance = &x86_64::needs_maintenance;
 

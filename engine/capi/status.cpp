@@ -44,6 +44,14 @@ shunt_status status_of(ErrorCode code) noexcept {
       return SHUNT_CODE_MEMORY_UNAVAILABLE;
     case ErrorCode::SystemCall:
       return SHUNT_SYSTEM_CALL;
+    case ErrorCode::KeyHeld:
+      return SHUNT_KEY_HELD;
+    case ErrorCode::KeyNotHeld:
+      return SHUNT_KEY_NOT_HELD;
+    case ErrorCode::KeyCountExhausted:
+      return SHUNT_KEY_COUNT_EXHAUSTED;
+    case ErrorCode::AssumptionBroken:
+      return SHUNT_ASSUMPTION_BROKEN;
     case ErrorCode::InsideOldPath:
       return SHUNT_INSIDE_OLD_PATH;
     case ErrorCode::TimedOut:
@@ -113,6 +121,14 @@ const char* shunt_status_name(shunt_status status) {
       return "TrapHandlerReplaced";
     case SHUNT_INSIDE_COMMIT:
       return "InsideCommit";
+    case SHUNT_KEY_HELD:
+      return "KeyHeld";
+    case SHUNT_KEY_NOT_HELD:
+      return "KeyNotHeld";
+    case SHUNT_KEY_COUNT_EXHAUSTED:
+      return "KeyCountExhausted";
+    case SHUNT_ASSUMPTION_BROKEN:
+      return "AssumptionBroken";
     case SHUNT_OTHER:
       return "Other";
   }

@@ -48,19 +48,22 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   const Status applied = apply_plan(shared, clock);
 
   // 5. The new states are the keys' states.
+  finish_calls(applied.has_value());
   if (applied) {
     for (const CommitPlan::Change& change : plan.changes) {
-      change.sites->key->state_.store(change.to, std::memory_order_release);  // see static_key.h
+      complete_key(*change.sites);
       ++change.sites->flips;
     }
+  } else {
+    forget_counts();
   }
 
-  // 6. Each batch's verdict.
+  // 6. Each batch's verdict. The references of those that failed are not counted.
   CommitReport sum = shared;
   std::uint32_t committed = 0;
   for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) {
     if (batch->error) continue;
-    if (!applied && is_unserialised(*batch)) {
+    if (!applied && (is_unserialised(*batch) || !count_again(*batch))) {
       batch->error = applied.error();
       continue;
     }
@@ -70,6 +73,7 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
     sum.sites_written += shared.sites_written;
     ++committed;
   }
+  open_counts();
   if (committed != 0) seeing.counters.committed(sum, committed);
   detail::probe_commit_end(sum.generation, sum.sites_written, sum.mechanism.data(),
                            sum.check_ns + sum.write_ns + sum.maintenance_ns + sum.serialise_ns);
@@ -111,6 +115,10 @@ Status Engine::Impl::apply_plan(CommitReport& shared, PhaseClock& clock) noexcep
   // 4. Until nobody can still execute what was fetched before.
   if (written != 0) generation.fetch_add(1, std::memory_order_relaxed);  // see engine_impl.h
   shared.generation = generation.load(std::memory_order_relaxed);
+  if (mutated(detail::Mutant::CountBeforeSerialising)) open_counts();
+  if (mutated(detail::Mutant::EnterEarly)) {
+    for (const CommitPlan::Call& call : plan.calls) complete_call(*call.sites);
+  }
   if (written == 0 && !unserialised) return Ok{};
   if (Status status = serialise_steps(shared); !status) return status;
   shared.mechanism = serialiser->name();
@@ -144,11 +152,17 @@ void Engine::Impl::forget_unserialised(KeySites& sites) noexcept {
   *link = sites.next_unserialised;
 }
 
+// What the key's sites were last written as is complete.
+void Engine::Impl::complete_key(KeySites& sites) noexcept {
+  if (sites.key->kind() == KeyKind::Call) complete_call(sites);
+  sites.key->state_.store(sites.written, std::memory_order_release);  // see static_key.h
+}
+
 // A core serialisation succeeded after one or more had failed: what those had written is complete now.
 void Engine::Impl::complete_keys() noexcept {
   for (KeySites* sites = std::exchange(unserialised_keys, nullptr); sites != nullptr;) {
     sites->unserialised = false;
-    sites->key->state_.store(sites->written, std::memory_order_release);  // see static_key.h
+    complete_key(*sites);
     sites->key->unserialised_.store(false, std::memory_order_release);
     sites = std::exchange(sites->next_unserialised, nullptr);
   }

@@ -20,6 +20,7 @@
 namespace shunt {
 
 using detail::QueuedBatch;
+using detail::QueuedOperation;
 using detail::QueuedState;
 using detail::QueuedTarget;
 using detail::TicketState;
@@ -35,6 +36,16 @@ Error inside_commit() {
 
 }  // namespace
 
+// What a key's kind adds: references are never set aside, nor counted here; a call calls the wanted function.
+bool Engine::Impl::kind_is_complete(const QueuedState& queued) noexcept {
+  if (queued.operation == QueuedOperation::Call) {
+    const auto& call = static_cast<const detail::CallBase&>(*queued.key);
+    return call.function_.load(std::memory_order_acquire) == queued.function;  // see static_call.h
+  }
+  if (queued.operation != QueuedOperation::Set) return false;
+  return queued.key->kind() != KeyKind::Key || static_cast<const StaticKey&>(*queued.key).references() == 0;
+}
+
 // Whether every key is in its wanted state, its last flip complete and nothing queued for it: then what a commit
 // promises holds already, because the flip's own commit established it before it stored state_ (release, acquire here).
 // A key that changes at the same moment is ordered after. pending_ is read first: who finds that what was queued is
@@ -46,7 +57,7 @@ bool Engine::Impl::is_complete(std::span<const QueuedState> states) const noexce
     return key.engine_.load(std::memory_order_acquire) == &engine &&
            key.pending_.load(std::memory_order_acquire) == 0 &&
            key.state_.load(std::memory_order_acquire) == queued.state &&
-           !key.unserialised_.load(std::memory_order_acquire);
+           !key.unserialised_.load(std::memory_order_acquire) && kind_is_complete(queued);
   });
 }
 

@@ -59,6 +59,14 @@ enum class Mutant : std::uint8_t {
   TakeAnySignal,           // signals: also one that has a handler
   ChooseRealTimeSignal,    // signals: one that ends a program when it is pending at exec
   TrustProc,               // an unreadable /proc/self/status means that there is no seccomp filter
+  UncheckedCount,          // references are counted below zero and beyond the maximum
+  CountFailedCommit,       // a commit that fails counts its references all the same
+  CountBeforeSerialising,  // a key's first reference is counted before its flip is complete
+  SetHeldKey,              // a key that has references is set
+  PublishBroken,           // code is published whose assumption is broken
+  ForgetDependency,        // an assumption that code has no site of is not looked at
+  EnterEarly,              // C++ enters a call's trampoline before the core serialisation
+  EndVeneer,               // a veneer ends with its last user, though a thread may stand in it
 };
 
 #ifdef SHUNT_MUTANTS

@@ -33,7 +33,23 @@ void PatchBatch::set(StaticSwitch& key, unsigned state) {
   impl_->states.push_back({&key, state});
 }
 
+void PatchBatch::acquire(StaticKey& key) {
+  impl_->states.push_back({&key, 0, detail::QueuedOperation::Acquire});
+}
+void PatchBatch::release(StaticKey& key) {
+  impl_->states.push_back({&key, 0, detail::QueuedOperation::Release});
+}
+void PatchBatch::set_call(detail::CallBase& call, const void* function) {
+  impl_->states.push_back({&call, function == nullptr ? 0U : 1U, detail::QueuedOperation::Call, function});
+}
+void PatchBatch::invalidate(Assumption& assumption) {
+  impl_->states.push_back({&assumption, 1});
+}
+
 void PatchBatch::retarget(StaticSwitch& key, const void* site, unsigned state, const void* target) {
+  impl_->targets.push_back({&key, site, state, target});
+}
+void PatchBatch::retarget(StaticKey& key, const void* site, unsigned state, const void* target) {
   impl_->targets.push_back({&key, site, state, target});
 }
 

@@ -39,6 +39,10 @@ class Patcher {
   [[nodiscard]] virtual unsigned site_length(SiteForm form, std::uint32_t offset) const noexcept = 0;
   virtual void fill_with_traps(std::span<std::uint8_t> code) const noexcept = 0;
 
+  // The pieces of code around static calls (arch/*/stub.h). Addresses are those that the code is fetched at.
+  [[nodiscard]] virtual arch::SiteBytes veneer(std::uint64_t address, std::uint64_t target) const noexcept = 0;
+  [[nodiscard]] virtual arch::SiteBytes return_instruction() const noexcept = 0;
+
   // Whether `site` can be one: its form exists here and may stand there, a site of that form (in any state) does stand
   // there, and its branches reach their targets.
   virtual Status check_new(const CodeViews& code, const PlacedSite& site) = 0;

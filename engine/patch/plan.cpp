@@ -60,6 +60,8 @@ void Engine::Impl::begin_plan() noexcept {
   plan.changes.clear();
   plan.retargets.clear();
   plan.rewrites.clear();
+  plan.counts.clear();
+  plan.calls.clear();
   plan.written.clear();
   plan.sites_to_write = 0;
   plan.changes_again = false;
@@ -72,11 +74,15 @@ Status Engine::Impl::plan_batch(QueuedBatch& batch) {
   CommitPlan::Batch& own = plan.batch;
   own.first_change = plan.changes.size();
   own.first_retarget = plan.retargets.size();
+  own.first_call = plan.calls.size();
   own.replaced.clear();
+  own.recounts.clear();
   own.rewrites.clear();
   ++own.number;
   for (const QueuedState& queued : batch.states) {
-    if (Status status = plan_state(queued); !status) return status;
+    const Result<CommitPlan::Change> change = plan_state(queued);
+    if (!change) return change.error();
+    add_change(*change);
   }
   keep_changes(batch.report);
   if (!batch.targets.empty()) {
@@ -107,25 +113,21 @@ void Engine::Impl::drop_batch() noexcept {
   for (std::size_t i = own.first_change; i < plan.changes.size(); ++i) plan.changes[i].sites->last_commit = 0;
   plan.changes.resize(own.first_change);
   plan.retargets.resize(own.first_retarget);
-  for (const CommitPlan::Change& earlier : own.replaced) plan.changes[earlier.sites->change].to = earlier.to;
+  for (const CommitPlan::Change& earlier : own.replaced) plan.changes[earlier.sites->change] = earlier;
+  drop_counts();
+  drop_calls();
 }
 
-Status Engine::Impl::plan_state(const QueuedState& queued) {
-  if (queued.state >= queued.key->states()) {
-    return make_error(ErrorCode::InvalidArgument, std::string("key \"") + queued.key->name() + "\" has " +
-                                                      std::to_string(queued.key->states()) + " states; " +
-                                                      std::to_string(queued.state) + " is none of them");
-  }
-  if (Status status = bind(*queued.key); !status) return status;
-  KeySites& sites = *queued.key->sites_;
+// The last call for a key wins.
+void Engine::Impl::add_change(const CommitPlan::Change& change) {
+  KeySites& sites = *change.sites;
   if (sites.last_batch == plan.batch.number) {
-    plan.changes[sites.batch_change].to = queued.state;  // the last call for a key wins
-    return Ok{};
+    plan.changes[sites.batch_change] = change;
+    return;
   }
-  plan.changes.push_back({&sites, queued.state});
+  plan.changes.push_back(change);
   sites.last_batch = plan.batch.number;
   sites.batch_change = plan.changes.size() - 1;
-  return Ok{};
 }
 
 // Of the batch's keys, those stay in its part of the plan that would not have the wanted state without it.
@@ -135,16 +137,16 @@ void Engine::Impl::keep_changes(CommitReport& report) {
   for (std::size_t i = kept; i < plan.changes.size(); ++i) {
     const CommitPlan::Change change = plan.changes[i];
     KeySites& sites = *change.sites;
-    const unsigned before = plan.state_of(sites);
+    const CommitPlan::Change before = plan.after_batches(sites);
     const std::size_t size = sites.size();
-    if (before == change.to) {
+    if (change.same(before)) {
       report.sites_unchanged += size;
       continue;
     }
     report.sites_written += size;
     if (sites.last_commit == plan.number) {
-      own.replaced.push_back({&sites, before});
-      plan.changes[sites.change].to = change.to;  // of two batches of a commit, the later one counts
+      own.replaced.push_back(before);
+      plan.changes[sites.change] = change;  // of two batches of a commit, the later one counts
       plan.changes_again = true;
       continue;
     }
@@ -156,13 +158,40 @@ void Engine::Impl::keep_changes(CommitReport& report) {
   plan.changes.resize(kept);
 }
 
+// What a queued operation wants of its key, given those before it.
+Result<CommitPlan::Change> Engine::Impl::plan_state(const QueuedState& queued) {
+  if (queued.operation == detail::QueuedOperation::Call) {
+    return plan_call(static_cast<detail::CallBase&>(*queued.key), queued.function);
+  }
+  if (queued.state >= queued.key->states()) {
+    return make_error(ErrorCode::InvalidArgument, std::string("key \"") + queued.key->name() + "\" has " +
+                                                      std::to_string(queued.key->states()) + " states; " +
+                                                      std::to_string(queued.state) + " is none of them");
+  }
+  if (Status status = bind(*queued.key); !status) return status.error();
+  CommitPlan::Change change{queued.key->sites_, queued.state};
+  if (queued.key->kind() != KeyKind::Key) return change;
+  auto& key = static_cast<StaticKey&>(*queued.key);
+  if (queued.operation != detail::QueuedOperation::Set) {
+    const Result<unsigned> state = plan_count(key, queued.operation == detail::QueuedOperation::Acquire);
+    if (!state) return state.error();
+    change.to = *state;
+  } else if (const std::uint32_t references = planned_references(key);
+             references != 0 && !mutated(detail::Mutant::SetHeldKey)) {
+    return make_error(ErrorCode::KeyHeld, std::string("key \"") + key.name() + "\" was to be set, but has " +
+                                              std::to_string(references) +
+                                              " references; it is on until the last one is released");
+  }
+  return change;
+}
+
 Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
   const auto refuse = [&](const std::string& problem) {
     return make_error(ErrorCode::InvalidArgument,
                       std::string("retarget: key \"") + queued.key->name() + "\": " + problem);
   };
-  if (queued.state == 0 || queued.state >= queued.key->states()) {
-    return refuse("state " + std::to_string(queued.state) + " has no target");
+  if (queued.state >= queued.key->states()) {
+    return refuse("it has no state " + std::to_string(queued.state));
   }
   if (Status status = bind(*queued.key); !status) return status;
   KeySites& sites = *queued.key->sites_;
@@ -180,8 +209,17 @@ Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
   }
   if (slot == SiteRecords::none)
     return refuse("it has no site at code offset " + std::to_string(region.offset_of(queued.site)));
+  const SiteView site = group->records.at(slot);
+  if (queued.state < detail::first_branching_state(site.form)) {
+    return refuse("state " + std::to_string(queued.state) + " has no target");
+  }
+  if (site.form == SiteForm::Toggle) {
+    return make_error(ErrorCode::IllegalTransition,
+                      std::string("retarget: key \"") + queued.key->name() +
+                          "\": the site is a Toggle, whose target is part of the instruction; use an AlignedWord");
+  }
   const std::uint32_t target = region.offset_of(queued.target);
-  if (Status status = patcher->check_target(region.views, group->records.at(slot), target); !status) return status;
+  if (Status status = patcher->check_target(region.views, site, target); !status) return status;
   plan.retargets.push_back({&sites, &*group, slot, queued.state, target});
   return Ok{};
 }
@@ -229,7 +267,8 @@ void Engine::Impl::finish_plan() noexcept {
     each_site_once(plan.rewrites);
   }
   if (plan.changes_again)
-    std::erase_if(plan.changes, [](const CommitPlan::Change& change) { return change.to == change.sites->written; });
+    std::erase_if(plan.changes,
+                  [](const CommitPlan::Change& change) { return change.same(CommitPlan::now(*change.sites)); });
 }
 
 std::size_t Engine::Impl::write_plan() noexcept {
@@ -238,6 +277,7 @@ std::size_t Engine::Impl::write_plan() noexcept {
     retarget.group->records.set_target(retarget.slot, retarget.state, retarget.target);
   }
   for (const CommitPlan::Change& change : plan.changes) {
+    if (change.target != detail::CallSites::none) aim_call(change);
     for (const SiteGroup& group : change.sites->groups) {
       if (by_breakpoint(group)) {
         patcher->add_breakpoints(group, change.to, breakpoints.sites);

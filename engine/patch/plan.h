@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "arch/site.h"
@@ -19,6 +20,17 @@ struct CommitPlan {
   struct Change {
     KeySites* sites;
     unsigned to;
+    std::uint32_t target = CallSites::none;  // of a static call that is not to be empty: where its sites are to lead
+
+    [[nodiscard]] bool same(const Change& other) const noexcept { return to == other.to && target == other.target; }
+  };
+  struct Count {
+    StaticKey* key;
+    std::uint32_t before, after;
+  };
+  struct Call {
+    KeySites* sites;
+    const void* function;  // that the call is to call; null: none
   };
   struct Retarget {
     KeySites* sites;
@@ -32,6 +44,8 @@ struct CommitPlan {
   std::vector<Change> changes;      // keys that an admitted batch changes, each once; expected bytes checked
   std::vector<Retarget> retargets;  // in ticket order
   std::vector<Retarget> rewrites;   // retargets of the state that their site is in and stays in: one a site
+  std::vector<Count> counts;        // keys whose references admitted batches count, each once; shut meanwhile
+  std::vector<Call> calls;          // static calls that admitted batches set, in ticket order; the last one counts
   std::vector<arch::CodeRange> written;
   std::uint64_t number = 0;  // of the commit
 
@@ -41,6 +55,8 @@ struct CommitPlan {
     std::size_t first_retarget = 0;  // its part of `retargets`
     std::vector<Change> replaced;    // what earlier batches want of keys that this one changes again
     std::vector<Retarget> rewrites;  // sites that it rewrites in place
+    std::vector<std::pair<std::size_t, std::uint32_t>> recounts;  // places in `counts`, and what stood there before
+    std::size_t first_call = 0;                                   // its part of `calls`
     std::uint64_t number = 0;
   } batch;
   bool changes_again = false;  // a batch changes a key that an earlier one of the commit changes
@@ -50,6 +66,16 @@ struct CommitPlan {
   // The state that a key has after the batches admitted so far.
   [[nodiscard]] unsigned state_of(const KeySites& sites) const noexcept {
     return sites.last_commit == number ? changes[sites.change].to : sites.written;
+  }
+  // The same with a call's target, as a change to it.
+  [[nodiscard]] Change after_batches(KeySites& sites) const noexcept {
+    if (sites.last_commit == number) return changes[sites.change];
+    return now(sites);
+  }
+  // As the sites are written. A call that is empty has no target, whatever its records remember.
+  [[nodiscard]] static Change now(KeySites& sites) noexcept {
+    const bool leads = sites.call != nullptr && sites.written != 0;
+    return {&sites, sites.written, leads ? sites.call->target : CallSites::none};
   }
 };
 

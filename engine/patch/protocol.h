@@ -99,6 +99,11 @@ class Protocol final : public Patcher {
 
   void fill_with_traps(std::span<std::uint8_t> code) const noexcept override { Isa::fill_with_traps(code); }
 
+  [[nodiscard]] arch::SiteBytes veneer(std::uint64_t address, std::uint64_t target) const noexcept override {
+    return Isa::veneer(address, target);
+  }
+  [[nodiscard]] arch::SiteBytes return_instruction() const noexcept override { return Isa::return_instruction(); }
+
   Status check_new(const CodeViews& code, const PlacedSite& site) override {
     const arch::SiteForm form = arch_form(site.form);
     if (!Isa::supports(form)) return no_site_error(site, "the instruction set has no such form");

@@ -20,6 +20,11 @@ Error bad_site(const NewSite& site, const std::string& problem) {
 
 Status check_shape(const NewSite& site, std::size_t code_size) {
   if (site.key == nullptr) return bad_site(site, "no key");
+  if (site.key->kind() == KeyKind::Call) {
+    if (!detail::is_call(site.form)) return bad_site(site, "a static call's sites are of form Call");
+    if (!site.targets.empty()) return bad_site(site, "a static call's sites lead where the call does: no targets");
+    return Ok{};
+  }
   const unsigned targets = site.key->states() - detail::first_branching_state(site.form);
   if (site.targets.size() != targets) {
     return bad_site(site, std::to_string(site.targets.size()) + " targets, but the key has " +
@@ -67,21 +72,45 @@ Status Engine::Impl::place(const Allocation& allocation, std::span<const NewSite
   return Ok{};
 }
 
+// commit_lock held: binds the key, and refuses it if it is a broken assumption.
+Status Engine::Impl::bind_new(KeyBase& key) {
+  if (key.kind() == KeyKind::Call) return bind_call(static_cast<detail::CallBase&>(key));
+  if (Status status = bind(key); !status) return status;
+  // What is written counts, not what is complete: a site of this code would be born in its slow path, and whoever
+  // compiled it believed otherwise.
+  if (key.kind() == KeyKind::Assumption && key.sites_->written != 0 && !mutated(detail::Mutant::PublishBroken)) {
+    return make_error(ErrorCode::AssumptionBroken, std::string("publish: the code depends on the assumption \"") +
+                                                       key.name() + "\", which is broken; compile it again without");
+  }
+  return Ok{};
+}
+
 // commit_lock held. All or nothing; may throw std::bad_alloc, then drop_code() undoes it.
-Status Engine::Impl::add_sites(std::uint32_t begin, std::span<const PlacedSite> placed) {
+Status Engine::Impl::add_sites(std::uint32_t begin, std::span<PlacedSite> placed,
+                               std::span<Assumption* const> dependencies) {
   const detail::CodeViews code = views();
-  for (const PlacedSite& site : placed) {
-    if (Status status = bind(*site.key); !status) return status;
+  for (PlacedSite& site : placed) {
+    if (Status status = bind_new(*site.key); !status) return status;
+    if (site.key->kind() == KeyKind::Call) {  // an empty call's site leads nowhere; itself is in reach
+      const std::uint32_t& target = site.key->sites_->call->target;
+      site.targets = {target == detail::CallSites::none ? &site.offset : &target, 1};
+    }
     if (Status status = patcher->check_new(code, site); !status) return status;
   }
-  if (placed.empty()) return Ok{};
   const bool breakpoints_needed = std::any_of(placed.begin(), placed.end(), [this](const PlacedSite& site) {
     return detail::is_unaligned(site.form) || (strict && patcher->has_breakpoints());
   });
   if (breakpoints_needed) {
     if (Status status = enable_breakpoints(); !status) return status;
   }
+  if (mutated(detail::Mutant::ForgetDependency)) dependencies = {};
+  for (Assumption* assumption : dependencies) {
+    if (assumption == nullptr) return make_error(ErrorCode::InvalidArgument, "publish: an assumption is null");
+    if (Status status = bind_new(*assumption); !status) return status;
+  }
+  if (placed.empty() && dependencies.empty()) return Ok{};
   detail::SiteTable::CodeEntry& entry = table.add_code(begin);
+  for (Assumption* assumption : dependencies) table.add_dependency(entry, *assumption->sites_);
   for (const PlacedSite& site : placed) {
     detail::KeySites& sites = *site.key->sites_;
     table.add_site(entry, sites, site.offset, site.form, site.targets);
@@ -97,7 +126,8 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
   published.remove(begin);
 }
 
-Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites, bool synchronise) {
+Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites,
+                                   std::span<Assumption* const> dependencies, bool synchronise) {
   if (memory.in_child()) return detail::made_before_fork();
   if (!contains(allocation.rx) || !memory.is_staged({offset_of(allocation.rx), allocation.staging}, allocation.size)) {
     return make_error(ErrorCode::InvalidArgument,
@@ -115,7 +145,7 @@ Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const
     if (Status status = place(allocation, sites, placed, targets); !status) return status.error();
     if (Status status = memory.fill(begin); !status) return status.error();
     const std::lock_guard hold(commit_lock);
-    if (Status status = add_sites(begin, placed); !status) return status.error();
+    if (Status status = add_sites(begin, placed, dependencies); !status) return status.error();
     published.add(begin, size);
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::OutOfMemory, "no heap memory to register the sites of new code");

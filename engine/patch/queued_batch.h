@@ -13,9 +13,17 @@
 namespace shunt::detail {
 
 // What a PatchBatch queued.
+enum class QueuedOperation : std::uint8_t {
+  Set,      // to `state`
+  Acquire,  // one reference more
+  Release,  // one reference fewer
+  Call,     // a static call calls `function`
+};
 struct QueuedState {
   KeyBase* key;
   unsigned state;
+  QueuedOperation operation = QueuedOperation::Set;
+  const void* function = nullptr;
 };
 struct QueuedTarget {
   KeyBase* key;

@@ -112,7 +112,7 @@ class SiteRecords {
   // then.
   void reserve(std::size_t more);
 
-  // Precondition: reserved; offsets at most max_offset; a form of this shape, and as many targets as it says.
+  // Precondition: reserved; offsets at most max_offset; a form of this shape, and as many targets as it has.
   void append(std::uint32_t offset, SiteForm form, std::span<const std::uint32_t> targets) noexcept;
 
   // Sorts by offset and squeezes out removed records if there are many. May throw std::bad_alloc; nothing has changed
@@ -156,6 +156,12 @@ class SiteRecords {
   std::size_t remove(std::uint32_t begin, std::uint32_t end) noexcept;  // records of [begin, end); how many
 
   [[nodiscard]] SiteView at(std::size_t slot) const noexcept { return view(begin() + slot * stride_); }
+  // The first target of every record. Precondition: not foreign.
+  void set_targets(std::uint32_t target) noexcept {
+    for (std::size_t slot = 0; slot < slots(); ++slot) {
+      if (live(slot)) words_[slot * stride_ + 1] = (words_[slot * stride_ + 1] & form_bit) | target;
+    }
+  }
   void set_target(std::size_t slot, unsigned state, std::uint32_t target) noexcept {
     std::uint32_t* const words = foreign_ != nullptr ? foreign_ : words_.data();
     std::uint32_t& word = words[slot * stride_ + state + (is_redirect(shape_) ? 1 : 0)];

@@ -1,5 +1,6 @@
 #include "engine/sites/site_table.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace shunt::detail {
@@ -26,12 +27,15 @@ SiteTable::CodeEntry& SiteTable::add_code(std::uint32_t begin) {
   return entry;
 }
 
+void SiteTable::add_dependency(CodeEntry& entry, KeySites& sites) {
+  if (sites.last_code == entry.id) return;
+  entry.keys.push_back(keys_[sites.position]);
+  sites.last_code = entry.id;
+}
+
 void SiteTable::add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset, SiteForm form,
                          std::span<const std::uint32_t> targets) {
-  if (sites.last_code != entry.id) {
-    entry.keys.push_back(keys_[sites.position]);
-    sites.last_code = entry.id;
-  }
+  add_dependency(entry, sites);
   SiteRecords& records = sites.group(code_region_, shape_of(form)).records;
   records.reserve(1);
   records.append(offset, form, targets);
@@ -61,6 +65,16 @@ void SiteTable::remove_groups(const Region& region) noexcept {
     if (std::erase_if(sites->groups, [&](const SiteGroup& group) { return group.region == &region; }) != 0)
       store_count(*sites);
   }
+}
+
+std::vector<std::uint32_t> SiteTable::code_of(const KeySites& sites) const {
+  std::vector<std::uint32_t> begins;
+  for (const auto& [begin, entry] : code_) {
+    const auto is_key = [&](const std::shared_ptr<KeySites>& listed) { return listed.get() == &sites; };
+    if (std::any_of(entry.keys.begin(), entry.keys.end(), is_key)) begins.push_back(begin);
+  }
+  std::sort(begins.begin(), begins.end());
+  return begins;
 }
 
 void SiteTable::store_count(const KeySites& sites) noexcept {

@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "engine/calls/call_sites.h"
 #include "engine/memory/region.h"
 #include "engine/sites/site_records.h"
 #include "shunt/static_key.h"
@@ -61,6 +62,9 @@ struct KeySites {
   KeySites* next_unserialised = nullptr;  // in the engine's list of keys whose last core serialisation failed
   bool unserialised = false;              // on that list
   std::uint64_t flips = 0;                // commits that changed its state
+  std::uint64_t last_count = 0;           // CommitPlan::number of the last commit that counts this key
+  std::size_t count_place = 0;            // its place in that plan's counts
+  std::unique_ptr<CallSites> call;        // of a static call, once a batch or a publication has used it
 };
 
 // Not thread-safe: the engine's commit lock protects it.
@@ -76,7 +80,7 @@ class SiteTable {
 
   [[nodiscard]] const std::vector<std::shared_ptr<KeySites>>& keys() const noexcept { return keys_; }
 
-  // The keys that have sites in one piece of code. Stays where it is until remove_code().
+  // The keys that have sites in one piece of code, or that it depends on. Stays where it is until remove_code().
   struct CodeEntry {
     std::uint64_t id = 0;
     std::vector<std::shared_ptr<KeySites>> keys;  // each once
@@ -97,7 +101,13 @@ class SiteTable {
   static void add_group(KeySites& sites, SiteGroup group);
   void remove_groups(const Region& region) noexcept;
 
-  // The keys that have sites in the code that begins at `begin`; some may have ended.
+  // Code that has no site of a key, but depends on it. May throw std::bad_alloc; remove_code() undoes it.
+  void add_dependency(CodeEntry& entry, KeySites& sites);
+
+  // Where the pieces of code begin that have sites of a key or depend on it. Walks all code.
+  [[nodiscard]] std::vector<std::uint32_t> code_of(const KeySites& sites) const;
+
+  // The keys that have sites in the code that begins at `begin`, or that it depends on; some may have ended.
   [[nodiscard]] std::span<const std::shared_ptr<KeySites>> keys_of_code(std::uint32_t begin) const noexcept;
 
  private:

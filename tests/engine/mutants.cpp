@@ -62,6 +62,14 @@ constexpr std::array names = {
     std::pair{Mutant::SwallowForeignTrap, "swallow_foreign_trap"sv},
     std::pair{Mutant::LeaveTrapReaders, "leave_trap_readers"sv},
     std::pair{Mutant::AbandonBreakpoints, "abandon_breakpoints"sv},
+    std::pair{Mutant::UncheckedCount, "unchecked_count"sv},
+    std::pair{Mutant::CountFailedCommit, "count_failed_commit"sv},
+    std::pair{Mutant::CountBeforeSerialising, "count_before_serialising"sv},
+    std::pair{Mutant::SetHeldKey, "set_held_key"sv},
+    std::pair{Mutant::PublishBroken, "publish_broken"sv},
+    std::pair{Mutant::ForgetDependency, "forget_dependency"sv},
+    std::pair{Mutant::EnterEarly, "enter_early"sv},
+    std::pair{Mutant::EndVeneer, "end_veneer"sv},
 };
 
 Mutant chosen() noexcept {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "shunt/api.h"
+#include "shunt/assumption.h"
 #include "shunt/error.h"
 #include "shunt/flip_log.h"
 #include "shunt/observe.h"
@@ -46,7 +47,7 @@ struct NewSite {
   KeyBase* key = nullptr;
   SiteForm form = SiteForm::Toggle;
   std::uint32_t offset = 0;                // of the rewritable instruction's first byte (its prefixes included)
-  std::span<const std::uint32_t> targets;  // one for each state above 0; of a Redirect, one for each state
+  std::span<const std::uint32_t> targets;  // one for each state above 0; of a Redirect, one for each; of a Call, none
 };
 
 // The first `length` bytes are the instruction.
@@ -171,11 +172,20 @@ class SHUNT_API Engine {
   // Errors: InvalidArgument (names the site: no site stands there, sites overlap, wrong number of targets),
   // TargetOutOfRange, KeyBelongsToOtherEngine, OutOfMemory, SerialisationFailed. On error the allocation is released
   // and no site is registered.
-  Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites);
+  //
+  // The code depends on the assumptions of its sites, and on `dependencies`: if one of them is broken by now, the code
+  // is refused (AssumptionBroken).
+  Result<Code> publish(const Allocation& allocation, std::span<const NewSite> sites,
+                       std::span<Assumption* const> dependencies = {});
 
   // The same without the core serialisation: for code that other threads reach only by a branch patched in a later
   // commit of this engine (docs/patching-protocol.md, publication by branch).
-  Result<Code> publish_nosync(const Allocation& allocation, std::span<const NewSite> sites);
+  Result<Code> publish_nosync(const Allocation& allocation, std::span<const NewSite> sites,
+                              std::span<Assumption* const> dependencies = {});
+
+  // Where the pieces of code begin (Code::data()) that depend on the assumption, by address: after it was invalidated,
+  // what there is to throw away. Blocks (the commit lock) for a walk over all code.
+  [[nodiscard]] std::vector<const std::uint8_t*> dependents(const Assumption& assumption) const;
 
   // After SerialisationFailed: try again. Nothing to do is success. Blocks.
   Status resynchronise();
@@ -277,6 +287,7 @@ class SHUNT_API Engine {
   friend class KeyBase;
   friend struct detail::EngineInside;
   friend struct detail::HostModules;
+  friend class StaticKey;
   friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
   friend class Thread;
   struct Impl;

@@ -39,6 +39,10 @@ enum class ErrorCode : std::uint8_t {
   SystemCall,                // a system call failed (named in the message)
   BreakpointsForbidden,      // a site of the host's text goes by breakpoints, which the embedder has not allowed
   TrapHandlerReplaced,       // SIGTRAP was set to its default action, or to be ignored, after the engine's handler
+  KeyHeld,                   // a key that has references was to be set; only its users switch it off
+  KeyNotHeld,                // a reference was to be released, but there is none
+  KeyCountExhausted,         // a key has as many references as can be counted
+  AssumptionBroken,          // code depends on an assumption that was invalidated (named in the message)
 };
 
 // The enumerator's name, for logs: "ExpectedBytesMismatch". Never null; thread-safe.

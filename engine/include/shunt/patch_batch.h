@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string_view>
+#include <type_traits>
 
 #include "shunt/api.h"
 #include "shunt/error.h"
@@ -15,6 +16,12 @@ namespace shunt {
 
 class Engine;
 class Ticket;  // shunt/ticket.h
+class Assumption;
+template <class Signature>
+class StaticCall;
+namespace detail {
+class CallBase;
+}
 
 // What a commit promises to other threads, each stronger than the one before (docs/patching-protocol.md).
 enum class Visibility : std::uint8_t { Written, Synced, Settled, Drained };
@@ -48,14 +55,37 @@ class SHUNT_API PatchBatch {
   void set(StaticKey& key, bool on);
   void set(StaticSwitch& key, unsigned state);
 
-  // Queue: from this commit on, state `state` (> 0) of the site at `site` branches to `target`. If the site is in that
-  // state now, it is rewritten in place.
+  // Queue: one reference more or fewer, as StaticKey::acquire() and release() count, but together with the rest of the
+  // batch. Each call counts.
+  void acquire(StaticKey& key);
+  void release(StaticKey& key);
+
+  // Queue: the call calls `function` from now on, which must stay callable until the call goes elsewhere. It may be
+  // anywhere in the process. Null is refused at commit (InvalidArgument) if the call cannot be empty.
+  template <class R, class... Args>
+  void set(StaticCall<R(Args...)>& call, std::type_identity_t<R (*)(Args...)> function) {
+    set_call(call, reinterpret_cast<const void*>(function));
+  }
+  // Queue: the call calls nothing from now on.
+  template <class... Args>
+  void clear(StaticCall<void(Args...)>& call) {
+    set_call(call, nullptr);
+  }
+
+  // Queue: the assumption is broken from now on, for ever. Nothing to do if it is broken already.
+  void invalidate(Assumption& assumption);
+
+  // Queue: from this commit on, state `state` (> 0; of a Redirect, any) of the site at `site` branches to `target`. If
+  // the site is in that state now, it is rewritten in place. A Toggle cannot be retargeted while it branches, nor while
+  // it does not: its target is part of the instruction (IllegalTransition).
   void retarget(StaticSwitch& key, const void* site, unsigned state, const void* target);
+  void retarget(StaticKey& key, const void* site, unsigned state, const void* target);
 
   // Rewrites every site of every queued key. Synced: every execution of a site that starts after commit() returned runs
   // the new instruction, on every thread of the process. Blocks (a lock, and one core serialisation); not from signal
   // handlers. Afterwards the batch is empty and may be used again. Errors: ExpectedBytesMismatch, IllegalTransition,
-  // TargetOutOfRange, KeyBelongsToOtherEngine, InvalidArgument: nothing was written, no key changed.
+  // TargetOutOfRange, KeyBelongsToOtherEngine, KeyHeld, KeyNotHeld, KeyCountExhausted, OutOfMemory, InvalidArgument:
+  // nothing was written, no key changed.
   // SerialisationFailed: everything is written; Engine::resynchronise() tries again.
   // InsideCommit: a signal handler that interrupted a commit of this engine on this thread.
   Result<CommitReport> commit();
@@ -88,6 +118,8 @@ class SHUNT_API PatchBatch {
   Ticket commit_async(Visibility wanted = Visibility::Synced);
 
  private:
+  void set_call(detail::CallBase& call, const void* function);
+
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -41,7 +41,11 @@ typedef enum shunt_status {
   SHUNT_SYSTEM_CALL = 12,
   SHUNT_INSIDE_OLD_PATH = 13,
   SHUNT_TIMED_OUT = 14,
-  SHUNT_INSIDE_COMMIT = 15,         /* a signal handler interrupted a commit of this engine on this thread */
+  SHUNT_INSIDE_COMMIT = 15, /* a signal handler interrupted a commit of this engine on this thread */
+  SHUNT_KEY_HELD = 16,
+  SHUNT_KEY_NOT_HELD = 17,
+  SHUNT_KEY_COUNT_EXHAUSTED = 18,
+  SHUNT_ASSUMPTION_BROKEN = 19,
   SHUNT_BREAKPOINTS_FORBIDDEN = 20, /* a site of the host's text goes by breakpoints, which nobody has allowed */
   SHUNT_TRAP_HANDLER_REPLACED = 21, /* SIGTRAP was set to its default action, or to be ignored */
   SHUNT_OTHER = 99

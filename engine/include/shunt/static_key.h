@@ -1,10 +1,12 @@
-// A static key: a boolean that is encoded as the direction of many patch sites.
+// A static key: a boolean that is encoded as the direction of many patch sites. A static switch: the same with more
+// states than two.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
 #include "shunt/api.h"
+#include "shunt/error.h"
 
 namespace shunt {
 
@@ -15,16 +17,63 @@ struct KeySites;  // the engine's side of a key; engine/sites/site_table.h
 class SiteTable;
 class Requests;      // engine/patch/requests.h
 struct HostModules;  // engine/sites/host_modules.h
+
+// How many references a counted key has. While there is one, the key is on and its flip complete; so a reference more,
+// or one fewer that is not the last, is a count and nothing else. Everything that changes the key's state shuts the
+// count first, and opens it when the new state is complete: who comes meanwhile waits for the commit lock.
+class ReferenceCount {
+ public:
+  static constexpr std::uint32_t maximum = 0x7FFFFFFF;
+
+  constexpr explicit ReferenceCount(std::uint32_t initial = 0) noexcept : word_(initial) {}
+
+  [[nodiscard]] std::uint32_t get() const noexcept {
+    return word_.load(std::memory_order_relaxed) & maximum;  // data only; orders nothing
+  }
+
+  // One reference more, or one fewer, if that changes no state. Lock-free. False: nothing was counted; the count is 0
+  // (to add), 1 (to drop), at its maximum (to add), or shut.
+  //
+  // Acquire: who counts on a key that is on relies on what the commit did that opened the count (open()). Release: who
+  // drops the last reference afterwards does so after what this one did under its reference.
+  bool try_add() noexcept {
+    std::uint32_t found = word_.load(std::memory_order_relaxed);  // a guess: the exchange checks it
+    while (found != 0 && found < maximum) {
+      if (word_.compare_exchange_weak(found, found + 1, std::memory_order_acq_rel, std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+  bool try_drop() noexcept {
+    std::uint32_t found = word_.load(std::memory_order_relaxed);  // a guess: the exchange checks it
+    while (found > 1 && found <= maximum) {
+      if (word_.compare_exchange_weak(found, found - 1, std::memory_order_acq_rel, std::memory_order_relaxed))
+        return true;
+    }
+    return false;
+  }
+
+  // Under the engine's commit lock. From shut() to open() nothing else changes the count. shut() gives it.
+  std::uint32_t shut() noexcept { return word_.fetch_or(shut_bit, std::memory_order_acq_rel) & maximum; }
+  void open(std::uint32_t count) noexcept { word_.store(count, std::memory_order_release); }
+
+ private:
+  static constexpr std::uint32_t shut_bit = 0x80000000;
+  std::atomic<std::uint32_t> word_;
+};
 }  // namespace detail
 
-// What StaticKey and StaticSwitch share: a name, the engine that they belong to, and the state that the last batch
-// wrote. Constant-initialised, so keys may live in static storage.
+enum class KeyKind : std::uint8_t { Key, Switch, Call, Assumption };
+
+// What StaticKey, StaticSwitch, StaticCall and Assumption share: a name, the engine that they belong to, and the state
+// that the last batch wrote. Constant-initialised, so keys may live in static storage.
 class SHUNT_API KeyBase {
  public:
   KeyBase(const KeyBase&) = delete;
   KeyBase& operator=(const KeyBase&) = delete;
 
   [[nodiscard]] const char* name() const noexcept { return name_; }
+  [[nodiscard]] KeyKind kind() const noexcept { return kind_; }
 
   // The state that the last completed batch gave to the sites. Reading a key as data is no synchronisation: the reader
   // may see the old state after its own sites changed (docs/patching-protocol.md).
@@ -36,8 +85,8 @@ class SHUNT_API KeyBase {
   [[nodiscard]] unsigned states() const noexcept { return states_; }
 
  protected:
-  constexpr KeyBase(const char* name, unsigned states, unsigned initial) noexcept
-      : name_(name), states_(states), state_(initial) {}
+  constexpr KeyBase(const char* name, KeyKind kind, unsigned states, unsigned initial) noexcept
+      : name_(name), states_(states), kind_(kind), state_(initial) {}
   // The key's sites stay as they were last written, and are forgotten. Not while another thread uses the key. Blocks
   // (the commit lock).
   ~KeyBase();
@@ -45,12 +94,14 @@ class SHUNT_API KeyBase {
  private:
   friend class Engine;
   friend class PatchBatch;
+  friend class StaticKey;
   friend class detail::SiteTable;
   friend class detail::Requests;
   friend struct detail::HostModules;
 
   const char* name_;
   unsigned states_;
+  KeyKind kind_;
 
   // Stored with release once a batch is complete (serialised), loaded with acquire by a commit that finds nothing to
   // do: what it promises was then established before.
@@ -83,15 +134,38 @@ class SHUNT_API KeyBase {
   detail::KeySites* sites_ = nullptr;  // owned by the engine; protected by its commit lock
 };
 
-class StaticKey : public KeyBase {
+// Two owners, never both at once: somebody sets the key (PatchBatch::enable, disable, set), or its users count it
+// (acquire, release). While it has references, setting it is refused (KeyHeld). The first reference of a key that was
+// set takes it over: it is on until the last one is released.
+class SHUNT_API StaticKey : public KeyBase {
  public:
   // Off. `name` must outlive the key; it is shown in reports and errors.
-  constexpr explicit StaticKey(const char* name) noexcept : KeyBase(name, 2, 0) {}
+  constexpr explicit StaticKey(const char* name) noexcept : KeyBase(name, KeyKind::Key, 2, 0) {}
   [[nodiscard]] bool enabled() const noexcept { return state() != 0; }
+
+  // One reference more: when it returns, the key is on for every execution that starts from then on (Synced), until
+  // release(). The first one commits a batch, and blocks; so does one that comes while the first is under way. All
+  // others are lock-free. Errors: those of PatchBatch::commit(); KeyCountExhausted at 2^31 - 1 references. On error the
+  // count is as it was. Thread-safe; not from signal handlers.
+  Status acquire(Engine& engine);
+
+  // One reference fewer: the last one switches the key off, and blocks. Errors: those of PatchBatch::commit();
+  // KeyNotHeld if there is no reference. On error the count is as it was. Thread-safe; not from signal handlers.
+  Status release(Engine& engine);
+
+  // How many references there are now, for reports.
+  [[nodiscard]] std::uint32_t references() const noexcept { return references_.get(); }
 
  protected:
   enum class Begins : std::uint8_t { On };
-  constexpr StaticKey(const char* name, Begins) noexcept : KeyBase(name, 2, 1) {}
+  constexpr StaticKey(const char* name, Begins, std::uint32_t references = 0) noexcept
+      : KeyBase(name, KeyKind::Key, 2, 1), references_(references) {}
+
+ private:
+  friend class Engine;
+  Status count(Engine& engine, bool more);
+
+  detail::ReferenceCount references_;
 };
 
 // A StaticKey that begins on. A type of its own, so that the compiler knows in which state to emit host sites
@@ -101,10 +175,11 @@ class StaticKeyOn : public StaticKey {
   constexpr explicit StaticKeyOn(const char* name) noexcept : StaticKey(name, Begins::On) {}
 };
 
-// A key with k states, 2 <= k <= 256. State 0 falls through; in state s > 0 each site branches to its target s - 1.
+// A key with k states, 2 <= k <= 256 (a batch or publication with another k is refused). In each state its sites branch
+// to another target; a site that is no Redirect falls through in state 0.
 class StaticSwitch : public KeyBase {
  public:
-  constexpr StaticSwitch(const char* name, unsigned states) noexcept : KeyBase(name, states, 0) {}
+  constexpr StaticSwitch(const char* name, unsigned states) noexcept : KeyBase(name, KeyKind::Switch, states, 0) {}
 };
 
 }  // namespace shunt
