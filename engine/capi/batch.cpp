@@ -81,6 +81,32 @@ shunt_status shunt_batch_commit(shunt_batch* batch, shunt_commit_report* report)
   return guarded([&] { return shunt::capi::report_to(report, batch->batch.commit()); });
 }
 
+shunt_status shunt_batch_commit_until(shunt_batch* batch, shunt_visibility wanted, uint64_t limit_ns,
+                                      shunt_commit_report* report) {
+  if (batch == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_batch_commit_until: no batch");
+  return guarded([&] {
+    switch (wanted) {
+      case SHUNT_SYNCED:
+        return shunt::capi::report_to(report, batch->batch.commit());
+      case SHUNT_SETTLED:
+        return shunt::capi::report_to(report, batch->batch.commit_and_settle(shunt::capi::to_limit(limit_ns)));
+      case SHUNT_DRAINED:
+        return shunt::capi::report_to(report, batch->batch.commit_and_drain(shunt::capi::to_limit(limit_ns)));
+      default:
+        return fail(ErrorCode::InvalidArgument,
+                    "shunt_batch_commit_until: wanted is none of SHUNT_SYNCED, SHUNT_SETTLED, SHUNT_DRAINED");
+    }
+  });
+}
+
+shunt_status shunt_batch_old_path(shunt_batch* batch, const void* begin, size_t size) {
+  if (batch == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_batch_old_path: no batch");
+  return guarded([&] {
+    batch->batch.old_path({begin, size});
+    return SHUNT_OK;
+  });
+}
+
 shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report) {
   if (engine == nullptr || key == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_set: no engine or no key");
   return guarded([&] {

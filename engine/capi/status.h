@@ -2,11 +2,14 @@
 #pragma once
 
 #include <algorithm>
+#include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <new>
 #include <utility>
 
 #include "shunt/error.h"
+#include "shunt/quiescence.h"
 #include "shunt/shunt.h"
 
 namespace shunt::capi {
@@ -39,6 +42,12 @@ void fill_known_part(Report* report, Report from) noexcept {
   if (report == nullptr) return;
   from.size = std::min(report->size, sizeof from);
   std::memcpy(report, &from, from.size);
+}
+
+// A time limit in nanoseconds; SHUNT_NO_LIMIT and what no clock can count: none.
+inline WaitLimit to_limit(std::uint64_t limit_ns) noexcept {
+  if (limit_ns > static_cast<std::uint64_t>(INT64_MAX)) return {};
+  return std::chrono::nanoseconds(static_cast<std::int64_t>(limit_ns));
 }
 
 inline shunt_status status_of(const Status& status) noexcept {

@@ -1,5 +1,4 @@
 // The C interface: attached threads, and waiting for them.
-#include <chrono>
 #include <new>
 #include <string>
 #include <utility>
@@ -12,6 +11,7 @@
 using shunt::ErrorCode;
 using shunt::capi::fail;
 using shunt::capi::guarded;
+using shunt::capi::to_limit;
 
 struct shunt_thread {
   shunt::Thread thread;
@@ -26,11 +26,6 @@ static_assert(sizeof(shunt::HostScope) <= sizeof(shunt_scope) && alignof(shunt::
 shunt::GuestFrame to_frame(const shunt_guest_frame* frame) noexcept {
   if (frame == nullptr) return {};
   return {frame->resume_point, frame->stack_pointer, frame->frame_pointer};
-}
-
-shunt::WaitLimit to_limit(std::uint64_t limit_ns) noexcept {
-  if (limit_ns > static_cast<std::uint64_t>(INT64_MAX)) return {};
-  return std::chrono::nanoseconds(static_cast<std::int64_t>(limit_ns));
 }
 
 }  // namespace

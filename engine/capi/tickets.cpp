@@ -14,6 +14,8 @@ extern "C" {
 
 shunt_status shunt_batch_commit_async(shunt_batch* batch, shunt_visibility wanted, shunt_ticket** ticket) {
   if (batch == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_batch_commit_async: no batch");
+  if (wanted < SHUNT_WRITTEN || wanted > SHUNT_DRAINED)
+    return fail(ErrorCode::InvalidArgument, "shunt_batch_commit_async: wanted is none of shunt_visibility");
   return guarded([&] {
     auto handle = std::make_unique<shunt_ticket>();  // in advance: once the batch is queued nothing may fail
     handle->ticket = batch->batch.commit_async(static_cast<shunt::Visibility>(wanted));

@@ -139,17 +139,30 @@ SHUNT_C_API shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key
  * path. `report` may be null. */
 SHUNT_C_API shunt_status shunt_batch_commit(shunt_batch* batch, shunt_commit_report* report);
 
+#define SHUNT_NO_LIMIT UINT64_MAX
+
+/* What a commit promises, each more than the one before (docs/patching-protocol.md, docs/quiescence.md). */
+typedef enum shunt_visibility {
+  SHUNT_WRITTEN = 0,
+  SHUNT_SYNCED = 1,  /* what shunt_batch_commit() gives */
+  SHUNT_SETTLED = 2, /* and every attached thread has passed a safepoint since, or is away from guest code */
+  SHUNT_DRAINED = 3  /* and none has a frame, a return address or a resume point in the old path */
+} shunt_visibility;
+
+/* The same, and waits until `wanted` holds: SHUNT_SYNCED, SHUNT_SETTLED or SHUNT_DRAINED. `limit_ns`: how long for,
+ * SHUNT_NO_LIMIT, or SHUNT_TIMED_OUT comes after so many nanoseconds; the batch is committed then. */
+SHUNT_C_API shunt_status shunt_batch_commit_until(shunt_batch* batch, shunt_visibility wanted, uint64_t limit_ns,
+                                                  shunt_commit_report* report);
+
+/* Queue: the old path that SHUNT_DRAINED waits for is what such calls name, and nothing else. Without them it is what
+ * the keys' other states lead to. */
+SHUNT_C_API shunt_status shunt_batch_old_path(shunt_batch* batch, const void* begin, size_t size);
+
 /* A batch of one key. `report` may be null. */
 SHUNT_C_API shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report);
 
 /* ---------------------------------------------------------------------------- where a commit must not or cannot block
  */
-
-/* What a commit promises, each more than the one before. */
-typedef enum shunt_visibility {
-  SHUNT_WRITTEN = 0,
-  SHUNT_SYNCED = 1 /* what shunt_batch_commit() gives */
-} shunt_visibility;
 
 typedef struct shunt_ticket shunt_ticket;
 
@@ -261,8 +274,6 @@ SHUNT_C_API void shunt_host_end(shunt_scope* scope);
 
 /* A safepoint of guest code in C. Emitted code has sites of the engine's safepoint key instead. */
 SHUNT_C_API void shunt_safepoint(shunt_thread* thread, const shunt_guest_frame* frame);
-
-#define SHUNT_NO_LIMIT UINT64_MAX
 
 typedef struct shunt_code_extent {
   const void* begin;

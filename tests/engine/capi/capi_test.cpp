@@ -206,6 +206,35 @@ TEST_F(CApi, ATicketIsCompletedByWhoWaitsOrByTheEnginesThread) {
   shunt_batch_destroy(batch);
 }
 
+TEST_F(CApi, ACommitWaitsForWhatIsWanted) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  shunt_batch* batch = nullptr;
+  ASSERT_EQ(shunt_batch_create(engine, &batch), SHUNT_OK);
+  unsigned state = 0;
+  for (const shunt_visibility wanted : {SHUNT_SYNCED, SHUNT_SETTLED, SHUNT_DRAINED}) {
+    state = 1 - state;
+    ASSERT_EQ(shunt_batch_set(batch, key, state), SHUNT_OK);
+    if (wanted == SHUNT_DRAINED) {
+      ASSERT_EQ(shunt_batch_old_path(batch, shunt_code_address(code, 0), shunt_code_size(code)), SHUNT_OK);
+    }
+    EXPECT_EQ(shunt_batch_commit_until(batch, wanted, SHUNT_NO_LIMIT, nullptr), SHUNT_OK) << shunt_error_message();
+    EXPECT_EQ(call(), static_cast<int>(state));
+  }
+  EXPECT_EQ(shunt_batch_commit_until(batch, SHUNT_WRITTEN, SHUNT_NO_LIMIT, nullptr), SHUNT_INVALID_ARGUMENT);
+
+  // A caller that is in guest code itself: nothing is written.
+  shunt_thread* thread = nullptr;
+  shunt_scope guest;
+  ASSERT_EQ(shunt_thread_attach(engine, nullptr, &thread), SHUNT_OK);
+  shunt_guest_begin(thread, &guest, __builtin_frame_address(0));
+  ASSERT_EQ(shunt_batch_set(batch, key, 1 - state), SHUNT_OK);
+  EXPECT_EQ(shunt_batch_commit_until(batch, SHUNT_SETTLED, SHUNT_NO_LIMIT, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(call(), static_cast<int>(state));
+  shunt_guest_end(&guest);
+  shunt_thread_detach(thread);
+  shunt_batch_destroy(batch);
+}
+
 TEST_F(CApi, ARequestIsCarriedOutLater) {
   ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
   EXPECT_EQ(shunt_request(engine, key, 1), 1);
