@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/sites/host_modules.h"
+#include "engine/sites/site_records.h"
 #include "shunt/engine.h"
 #include "tests/engine/host_sites/plugin.h"
 
