@@ -89,11 +89,17 @@ Status Engine::Impl::find_old_path(const QueuedBatch& batch) {
   };
   // The last call for a key counts.
   std::vector<std::pair<KeySites*, unsigned>> wanted;
-  for (const QueuedState& queued : batch.states) wanted.emplace_back(queued.key->sites_, queued.state);
+  for (const QueuedState& queued : batch.states)
+    wanted.emplace_back(queued.key->sites_, plan.state_of(*queued.key->sites_));
   std::ranges::stable_sort(wanted, std::less<>(), &std::pair<KeySites*, unsigned>::first);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const auto [sites, state] = wanted[i];
     if (i + 1 < wanted.size() && wanted[i + 1].first == sites) continue;
+    if (sites->call != nullptr) {  // a function that is called no more; who calls it stands in no old path
+      const detail::CommitPlan::Change now = detail::CommitPlan::now(*sites);
+      if (now.to != 0 && !plan.after_batches(*sites).same(now)) old.add(now.target);
+      continue;
+    }
     for (const SiteGroup& group : sites->groups) {
       if (group.region != &code_region && group.records.size() != 0) return refuse(*sites);
       add_other_states(old, group, sites->key->states(), state);

@@ -106,5 +106,42 @@ TEST(AgainstAsmjit, Arm64) {
   EXPECT_EQ(bl, backwards(true));
 }
 
+TEST(AgainstAsmjit, X86Stubs) {
+  namespace x86 = asmjit::x86;
+  constexpr auto arch = asmjit::Arch::kX64;
+  constexpr std::uint64_t at = 0x1000, far = 0x7F00'1234'5678'9ABC;
+  const auto through_a_pointer = assembled<x86::Assembler>(arch, [](x86::Assembler& a) {
+    a.jmp(x86::ptr(x86::rip, 0, 8));
+    a.dq(far);
+  });
+  EXPECT_EQ(bytes_of(x86_64::veneer(at, far)), through_a_pointer);
+  EXPECT_EQ(x86_64::veneer(at, at + 5 + 0x7FFF'FFFF).length, 5U) << "the end of a direct jump's range";
+  EXPECT_EQ(x86_64::veneer(at, at + 5 + 0x8000'0000).length, 14U);
+  EXPECT_EQ(bytes_of(x86_64::veneer(at, at + 0x100)),
+            bytes_of(x86_64::encode(SiteForm::Redirect, at, {true, at + 0x100})));
+  EXPECT_EQ(bytes_of(x86_64::return_instruction()),
+            assembled<x86::Assembler>(arch, [](x86::Assembler& a) { a.ret(); }));
+}
+
+TEST(AgainstAsmjit, Arm64Stubs) {
+  namespace a64 = asmjit::a64;
+  constexpr auto arch = asmjit::Arch::kAArch64;
+  static constexpr std::uint64_t at = 0x1000'0000, far = 0x7F00'1234'5678'9ABC;
+  const auto through_a_pointer = assembled<a64::Assembler>(arch, [](a64::Assembler& a) {
+    const asmjit::Label pointer = a.newLabel();
+    a.ldr(a64::x16, a64::ptr(pointer));
+    a.br(a64::x16);
+    a.bind(pointer);
+    a.embed(&far, sizeof far);
+  });
+  EXPECT_EQ(bytes_of(arm64::veneer(at, far)), through_a_pointer);
+  EXPECT_EQ(arm64::veneer(at, at + arm64::branch_range - 4).length, 4U) << "the end of a direct branch's range";
+  EXPECT_EQ(arm64::veneer(at, at + arm64::branch_range).length, 16U);
+  EXPECT_EQ(bytes_of(arm64::veneer(at, at - arm64::branch_range)),
+            bytes_of(*arm64::encode_b(at, at - arm64::branch_range)));
+  EXPECT_EQ(bytes_of(arm64::return_instruction()),
+            assembled<a64::Assembler>(arch, [](a64::Assembler& a) { a.ret(a64::x30); }));
+}
+
 }  // namespace
 }  // namespace shunt::arch

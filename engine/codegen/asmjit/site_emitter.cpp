@@ -28,6 +28,23 @@ SiteEmitter::SiteEmitter(asmjit::BaseAssembler& assembler) : assembler_(assemble
 }
 
 std::size_t SiteEmitter::branch(StaticKey& key, const asmjit::Label& target, Flags flags) {
+  return branch_or_not(key, target, flags);
+}
+
+std::size_t SiteEmitter::branch(Assumption& assumption, const asmjit::Label& target, Flags flags) {
+  return branch_or_not(assumption, target, flags);
+}
+
+std::size_t SiteEmitter::redirect(StaticSwitch& key, std::span<const asmjit::Label> targets) {
+  return emit(key, SiteForm::Redirect, targets);
+}
+
+std::size_t SiteEmitter::redirect(StaticKey& key, const asmjit::Label& off, const asmjit::Label& on) {
+  const asmjit::Label targets[] = {off, on};
+  return emit(key, SiteForm::Redirect, targets);
+}
+
+std::size_t SiteEmitter::branch_or_not(KeyBase& key, const asmjit::Label& target, Flags flags) {
   const bool toggle = flags == Flags::Dead && is_x86_64(assembler_.arch());
   return emit(key, toggle ? SiteForm::Toggle : SiteForm::AlignedWord, {&target, 1});
 }
@@ -127,7 +144,8 @@ Result<Code> publish_linked(Engine& engine, asmjit::CodeHolder& holder, const Si
     engine.release(*allocation);
     return status.error();
   }
-  return synchronise ? engine.publish(*allocation, sites) : engine.publish_nosync(*allocation, sites);
+  return synchronise ? engine.publish(*allocation, sites, emitter.dependencies())
+                     : engine.publish_nosync(*allocation, sites, emitter.dependencies());
 }
 
 }  // namespace

@@ -170,6 +170,90 @@ TEST_F(X86SiteEmitter, ASwitchGoesToEachOfItsTargets) {
   }
 }
 
+TEST_F(X86SiteEmitter, ARedirectBranchesInEveryState) {
+  StaticSwitch choice("choice", 3);
+  SiteEmitter sites(a_);
+  const std::array targets = {a_.newLabel(), a_.newLabel(), a_.newLabel()};
+  const asmjit::Label off = a_.newLabel(), on = a_.newLabel();
+  a_.test(x86::edi, x86::edi);
+  const asmjit::Label second = a_.newLabel();
+  a_.jnz(second);
+  sites.redirect(choice, targets);
+  a_.bind(second);
+  sites.redirect(key_, off, on);
+  for (int i = 0; i < 3; ++i) {
+    a_.bind(targets[static_cast<std::size_t>(i)]);
+    returns(i);
+  }
+  a_.bind(off);
+  returns(10);
+  a_.bind(on);
+  returns(11);
+  auto f = publish<int(int)>(engine(), holder_, sites);
+  ASSERT_TRUE(f) << f.error().message();
+  PatchBatch batch(engine());
+  for (unsigned state : {0U, 2U, 1U, 0U}) {
+    batch.set(choice, state);
+    batch.set(key_, state % 2 != 0);
+    ASSERT_TRUE(batch.commit());
+    EXPECT_EQ((*f)(0), static_cast<int>(state));
+    EXPECT_EQ((*f)(1), state % 2 != 0 ? 11 : 10);
+  }
+}
+
+int plus_one(int x) {
+  return x + 1;
+}
+int times_two(int x) {
+  return 2 * x;
+}
+
+TEST_F(X86SiteEmitter, ACallGoesWhereItsStaticCallDoes) {
+  StaticCall<int(int)> call("call", &plus_one);
+  SiteEmitter sites(a_);
+  a_.sub(x86::rsp, 8);
+  sites.call(call);
+  a_.add(x86::rsp, 8);
+  a_.ret();
+  auto f = publish<int(int)>(engine(), holder_, sites);
+  ASSERT_TRUE(f) << f.error().message();
+  EXPECT_EQ((*f)(21), 22);
+  PatchBatch batch(engine());
+  batch.set(call, &times_two);
+  ASSERT_TRUE(batch.commit());
+  EXPECT_EQ((*f)(21), 42);
+  batch.set(call, f->get());  // itself would never return; only the site's target is looked at
+  ASSERT_TRUE(batch.commit());
+  EXPECT_EQ(engine().sites(f->code())[0].targets[0], f->code().data());
+}
+
+TEST_F(X86SiteEmitter, AnAssumptionSendsItsDependentsToTheSlowPath) {
+  Assumption fact("fact");
+  SiteEmitter sites(a_);
+  const asmjit::Label slow = a_.newLabel();
+  sites.branch(fact, slow, Flags::Dead);
+  returns(1);
+  a_.bind(slow);
+  returns(2);
+  auto f = publish<int()>(engine(), holder_, sites);
+  ASSERT_TRUE(f) << f.error().message();
+  EXPECT_EQ((*f)(), 1);
+  PatchBatch batch(engine());
+  batch.invalidate(fact);
+  ASSERT_TRUE(batch.commit());
+  EXPECT_EQ((*f)(), 2);
+
+  asmjit::CodeHolder later;
+  later.init(asmjit::Environment(asmjit::Arch::kX64));
+  x86::Assembler b(&later);
+  SiteEmitter no_sites(b);
+  no_sites.depend(fact);
+  b.ret();
+  const auto refused = publish_code(engine(), later, no_sites);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::AssumptionBroken);
+}
+
 TEST_F(X86SiteEmitter, ReportsAnUnboundTarget) {
   SiteEmitter sites(a_);
   sites.branch(key_, a_.newLabel(), Flags::Dead);
@@ -280,6 +364,41 @@ TEST(Arm64SiteEmitter, EmitsOneInstructionForEitherFlags) {
   EXPECT_EQ(made.engine->instruction_now(infos[3]), "b +0x4");
   EXPECT_EQ(made.engine->instruction(infos[2], 1), "b +0x8");
   EXPECT_EQ(made.engine->instruction(infos[2], 0), "nop");
+}
+
+TEST(Arm64SiteEmitter, EmitsRedirectsCallsAndAssumptions) {
+  RecordingEngine made = RecordingEngine::arm64(0x8444C004);
+  StaticSwitch choice("choice", 2);
+  StaticCall<void()> call("call");
+  Assumption fact("fact");
+  asmjit::CodeHolder holder;
+  holder.init(asmjit::Environment(asmjit::Arch::kAArch64));
+  a64::Assembler a(&holder);
+  SiteEmitter sites(a);
+  const std::array targets = {a.newLabel(), a.newLabel()};
+  sites.redirect(choice, targets);
+  sites.call(call);
+  sites.branch(fact, targets[0], Flags::Dead);
+  EXPECT_EQ(a.offset(), 12U);
+  a.bind(targets[0]);
+  a.nop();
+  a.bind(targets[1]);
+  a.ret(a64::x30);
+  auto code = publish_code(*made.engine, holder, sites);
+  ASSERT_TRUE(code) << code.error().message();
+  const std::vector<SiteInfo> infos = made.engine->sites(*code);
+  ASSERT_EQ(infos.size(), 3U);
+  EXPECT_EQ(made.engine->instruction_now(infos[0]), "b +0xc");
+  EXPECT_EQ(made.engine->instruction_now(infos[1]), "nop");
+  EXPECT_EQ(made.engine->instruction_now(infos[2]), "nop");
+  PatchBatch batch(*made.engine);
+  batch.set(choice, 1);
+  batch.set(call, code->entry<void()>(12));
+  batch.invalidate(fact);
+  ASSERT_TRUE(batch.commit());
+  EXPECT_EQ(made.engine->instruction_now(infos[0]), "b +0x10");
+  EXPECT_EQ(made.engine->instruction_now(infos[1]), "bl +0x8");
+  EXPECT_EQ(made.engine->instruction_now(infos[2]), "b +0x4");
 }
 
 }  // namespace

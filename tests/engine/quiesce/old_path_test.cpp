@@ -7,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "shunt/static_call.h"
 #include "tests/engine/recording.h"
 #include "tests/engine/test_code.h"
 
@@ -50,6 +51,21 @@ class OldPathTest : public testing::Test {
   StaticKey key_{"key"};
   StaticSwitch choice_{"choice", 3};
 };
+
+TEST_F(OldPathTest, OfAStaticCallIsTheFunctionThatItCalled) {
+  StaticCall<void()> call("call");
+  const Code caller = published(engine(), 64, {{&call, SiteForm::Call, 0, {}}});
+  const Code first = published(engine(), 64, {});
+  const Code second = published(engine(), 64, {});
+  const auto to = [&](const Code& function) {
+    return [&](PatchBatch& batch) { batch.set(call, function.entry<void()>()); };
+  };
+  EXPECT_FALSE(refused_at(caller.data() + 8, to(first)));
+  EXPECT_FALSE(refused_at(caller.data() + 8, to(second))) << "behind the site, whatever it called";
+  EXPECT_FALSE(refused_at(first.data() + 8, to(second))) << "nothing to do";
+  EXPECT_TRUE(refused_at(second.data() + 8, to(first)));
+  EXPECT_FALSE(refused_at(first.data() + 8, to(first)));
+}
 
 TEST_F(OldPathTest, IsThePieceThatHoldsTheSiteAndItsOtherTargets) {
   const Code before = published(engine(), 64, {});

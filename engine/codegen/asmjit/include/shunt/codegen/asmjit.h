@@ -13,7 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "shunt/assumption.h"
 #include "shunt/engine.h"
+#include "shunt/static_call.h"
 
 namespace shunt {
 
@@ -34,10 +36,29 @@ class SiteEmitter {
   // The same with k states: state 0 falls through, state s branches to targets[s - 1].
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets);
 
-  // The same in a form of the caller's choice: Toggle (for a key, flags dead), AlignedWord or Unaligned. On arm64 all are
-  // AlignedWord. Another form is refused by publish_code().
+  // The same in a form of the caller's choice: Toggle (for a key, flags dead), AlignedWord or Unaligned. On arm64 all
+  // are AlignedWord. Another form is refused by publish_code().
   std::size_t branch(StaticKey& key, const asmjit::Label& target, SiteForm form);
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm form);
+
+  // The same for an assumption: falls through while it holds, branches to `target` once it is broken. publish_code()
+  // refuses the code if it is broken by then (AssumptionBroken).
+  std::size_t branch(Assumption& assumption, const asmjit::Label& target, Flags flags = Flags::Live);
+
+  // The code depends on the assumption without a site of it: refused like code that has one.
+  void depend(Assumption& assumption) { dependencies_.push_back(&assumption); }
+
+  // One branch, in every state: to targets[state]; of a key, to `off` or to `on`.
+  std::size_t redirect(StaticSwitch& key, std::span<const asmjit::Label> targets);
+  std::size_t redirect(StaticKey& key, const asmjit::Label& off, const asmjit::Label& on);
+
+  // One direct call (x86-64 CALL, arm64 BL) of the call's function, wherever that is, or a no-op while the call is
+  // empty. Arguments, result, stack alignment and clobbered registers are those of the platform's calling convention,
+  // also for an empty call; on arm64, BL changes X30, and a veneer may change X16.
+  template <class Signature>
+  std::size_t call(StaticCall<Signature>& function) {
+    return emit(function, SiteForm::Call, {});
+  }
 
   // A detour: one instruction that falls through while `key` is off; while it is on, it goes to the site's stub, which
   // calls the safepoint entry of the engine (Engine::safepoint_entry()) and jumps back. Every register is kept; the
@@ -58,9 +79,11 @@ class SiteEmitter {
   };
   [[nodiscard]] std::span<const PendingSite> sites() const noexcept { return sites_; }
   [[nodiscard]] std::span<const std::uint32_t> target_labels() const noexcept { return targets_; }  // asmjit label ids
+  [[nodiscard]] std::span<Assumption* const> dependencies() const noexcept { return dependencies_; }
   [[nodiscard]] asmjit::Error error() const noexcept { return error_; }  // the first, or kErrorOk
 
  private:
+  std::size_t branch_or_not(KeyBase& key, const asmjit::Label& target, Flags flags);
   asmjit::Error emit_stub(const asmjit::Label& stub, const asmjit::Label& resume);
   std::size_t emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets);
 
@@ -68,6 +91,7 @@ class SiteEmitter {
   asmjit::Section* stubs_ = nullptr;  // made for the first stub
   std::vector<PendingSite> sites_;
   std::vector<std::uint32_t> targets_;
+  std::vector<Assumption*> dependencies_;
   asmjit::Error error_ = asmjit::kErrorOk;
 };
 
