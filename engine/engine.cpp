@@ -156,8 +156,23 @@ Engine::~Engine() {
 }
 
 Result<Engine*> Engine::process() {
-  static Result<std::unique_ptr<Engine>>* const made = [] {
-    auto* const engine = new Result(create());  // never destroyed: code may run until the process ends
+  bool made_now = false;
+  return process({}, made_now);
+}
+
+Result<Engine*> Engine::make_process(const EngineOptions& options) {
+  bool made_now = false;
+  Result<Engine*> engine = process(options, made_now);
+  if (made_now) return engine;
+  return make_error(
+      ErrorCode::InvalidArgument,
+      "make_process: the process's engine was made before, with other options; call this first in main()");
+}
+
+Result<Engine*> Engine::process(const EngineOptions& options, bool& made_now) {
+  static Result<std::unique_ptr<Engine>>* const made = [&] {
+    made_now = true;
+    auto* const engine = new Result(create(options));  // never destroyed: code may run until the process ends
     if (*engine) {
       (**engine)->impl_->serves_host_sites = true;
       detail::HostModules::serve(***engine);

@@ -101,10 +101,10 @@ enum class CrossModification : std::uint8_t {
   // By one naturally aligned store, where the form allows it: one core serialisation a batch.
   SingleStores,
 
-  // x86-64: never a site that a core may be executing. Every rewrite goes by breakpoints, as Intel's published text
-  // asks:
-  // three core serialisations a batch, and a thread that blocks SIGTRAP must not execute any site. arm64: the same as
-  // SingleStores, which its architecture promises.
+  // x86-64: every rewrite of every form goes by breakpoints: one-byte INT3s are all that is stored where a core may be
+  // executing. Three core serialisations a batch, and a thread that blocks SIGTRAP must not execute any site. arm64:
+  // the
+  // same as SingleStores, which its architecture promises.
   Strict,
 };
 
@@ -144,6 +144,10 @@ class SHUNT_API Engine {
  public:
   // The process's engine: made at first use, never destroyed. If it cannot be made, the error is returned each time.
   static Result<Engine*> process();
+
+  // Makes the process's engine with these options, before anybody else has used it. Errors: those of create();
+  // InvalidArgument if it was made before. Thread-safe.
+  static Result<Engine*> make_process(const EngineOptions& options);
 
   // Errors: SerialisationUnavailable, CodeMemoryUnavailable, InvalidArgument.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options = {});
@@ -290,6 +294,7 @@ class SHUNT_API Engine {
   friend class StaticKey;
   friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
   friend class Thread;
+  static Result<Engine*> process(const EngineOptions& options, bool& made_now);
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
