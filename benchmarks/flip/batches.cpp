@@ -1,7 +1,8 @@
 // What a batch costs: sites from 1 to 1 million, nobody running or busy threads, beside its two floors and beside what
 // others do.
 //
-//   flip/FORM/SITES/BUSY      a commit: expected bytes checked, every site written, one core serialisation. Controls:
+//   flip/FORM/SITES/BUSY      a commit: expected bytes checked, every site written, one core serialisation (unaligned:
+//                             three). Controls:
 //                               membarrier   the core serialisation alone: the least that any flip can cost
 //                               blind        one 8-byte store a site, nothing checked, nobody told
 //   METHOD/SITES/BUSY         the same sites by other means (flip/other_methods.h). Control: membarrier
@@ -24,31 +25,15 @@
 #include <utility>
 #include <vector>
 
+#include "benchmarks/flip/controls.h"
+#include "benchmarks/flip/more.h"
 #include "benchmarks/flip/other_methods.h"
 #include "benchmarks/flip/program.h"
 #include "benchmarks/support/busy.h"
 #include "benchmarks/support/measure.h"
-#include "engine/serialise/membarrier.h"
 
 namespace shunt::bench {
 namespace {
-
-Operation membarrier_alone() {
-  static const auto serialiser = must(detail::make_membarrier_serialiser());
-  return {"membarrier", [] {
-            if (!serialiser->serialise()) fail("membarrier failed");
-          }};
-}
-
-// More busy threads than other processors compete with the committing thread.
-Preempted preempted(std::int64_t busy) {
-  return busy < static_cast<std::int64_t>(processors()) ? Preempted::Drop : Preempted::Count;
-}
-
-template <class Code>
-auto random_calls(const Code& code) {
-  return [&code](std::uint64_t random) { code.call(static_cast<std::uint32_t>(random % code.count())); };
-}
 
 void flip(benchmark::State& state, SiteForm form) {
   Program& program = Program::of(form, static_cast<std::uint32_t>(state.range(0)));
@@ -157,6 +142,9 @@ void register_all() {
   const std::vector<std::int64_t> sizes = {1, 1'000, 20'000, 100'000, most};
   for (const auto& [name, form] : {std::pair{"word", SiteForm::AlignedWord}, {"toggle", SiteForm::Toggle}})
     RegisterBenchmark((std::string("flip/") + name).c_str(), flip, form)->ArgsProduct({sizes, busy})->UseManualTime();
+  RegisterBenchmark("flip/unaligned", flip, SiteForm::Unaligned)
+      ->ArgsProduct({{1, 1'000, 100'000, most}, {0, 1}})
+      ->UseManualTime();
   RegisterBenchmark("mprotect_batch", other_method, OtherMethod::MprotectBatch)
       ->ArgsProduct({sizes, busy})
       ->UseManualTime();
@@ -170,6 +158,7 @@ void register_all() {
   RegisterBenchmark("paced", paced)->ArgsProduct({few, {4}})->UseManualTime()->Iterations(iterations(1500));
   RegisterBenchmark("independence", independence)->UseManualTime();
   RegisterBenchmark("retarget", retarget)->Arg(0)->Arg(1)->UseManualTime();
+  register_more();
 }
 
 }  // namespace

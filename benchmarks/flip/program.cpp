@@ -42,7 +42,7 @@ PublishedSites::PublishedSites(Engine& engine, SiteForm form, std::span<const Gr
     : instruction_set_(engine.instruction_set()) {
   for (const Group& group : groups) count_ += group.sites;
   memory_ = must(engine.allocate(std::size_t{count_} * stride));
-  std::vector<std::uint32_t> targets(count_);
+  std::vector<std::array<std::uint32_t, 2>> targets(count_);
   std::vector<NewSite> all;
   all.reserve(count_);
   for (const Group& group : groups) {
@@ -50,8 +50,11 @@ PublishedSites::PublishedSites(Engine& engine, SiteForm form, std::span<const Gr
       const auto number = static_cast<std::uint32_t>(all.size());
       const std::uint32_t at = number * stride;
       write_function(instruction_set_, form, number, memory_.staging + at);
-      targets[number] = at + first_return;
-      all.push_back({group.key, form, static_cast<std::uint32_t>(site(number)), {&targets[number], 1}});
+      targets[number] = {at + first_return, at + second_return};
+      all.push_back({group.key,
+                     form,
+                     static_cast<std::uint32_t>(site(number)),
+                     {targets[number].data(), group.key->states() - 1}});
     }
   }
   code_ = must(engine.publish(memory_, all));
@@ -68,7 +71,8 @@ void PublishedSites::blind_store() const noexcept {
   }
 }
 
-Program::Program(SiteForm form, std::uint32_t count) : engine(must(Engine::create())) {
+Program::Program(SiteForm form, std::uint32_t count, const EngineOptions& options)
+    : engine(must(Engine::create(options))) {
   const PublishedSites::Group group{&key, count};
   sites = std::make_unique<PublishedSites>(*engine, form, std::span(&group, 1));
   batch = std::make_unique<PatchBatch>(*engine);

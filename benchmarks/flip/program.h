@@ -24,7 +24,7 @@ std::uint32_t site_offset(InstructionSet instruction_set, std::uint32_t number) 
 // The bytes of one such function, idle, as they are at a multiple of `stride`.
 void write_function(InstructionSet instruction_set, SiteForm form, std::uint32_t number, std::uint8_t* at);
 
-// Code of an engine with some sites of each given key.
+// Code of an engine with some sites of each given key; keys have two or three states.
 class PublishedSites {
  public:
   struct Group {
@@ -53,7 +53,7 @@ class PublishedSites {
 
 // An engine, one key, and its sites. At most one is kept for each form and count, until the process ends.
 struct Program {
-  Program(SiteForm form, std::uint32_t sites);
+  Program(SiteForm form, std::uint32_t sites, const EngineOptions& options = {});
   static Program& of(SiteForm form, std::uint32_t sites);
 
   CommitReport flip();  // commits the other state

@@ -111,8 +111,14 @@ Status Engine::Impl::add_sites(std::uint32_t begin, std::span<PlacedSite> placed
   if (placed.empty() && dependencies.empty()) return Ok{};
   detail::SiteTable::CodeEntry& entry = table.add_code(begin);
   for (Assumption* assumption : dependencies) table.add_dependency(entry, *assumption->sites_);
-  for (const PlacedSite& site : placed) {
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    const PlacedSite& site = placed[i];
     detail::KeySites& sites = *site.key->sites_;
+    const auto alike = [&](const PlacedSite& other) { return other.key == site.key && other.form == site.form; };
+    if (i == 0 || !alike(placed[i - 1])) {
+      const auto run_end = std::find_if_not(placed.begin() + static_cast<std::ptrdiff_t>(i), placed.end(), alike);
+      table.reserve(sites, site.form, static_cast<std::size_t>(run_end - placed.begin()) - i);
+    }
     table.add_site(entry, sites, site.offset, site.form, site.targets);
     patcher->write_new(code, site, mutated(detail::Mutant::PublishOldState) ? 0 : sites.written);
   }

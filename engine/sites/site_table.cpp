@@ -33,6 +33,10 @@ void SiteTable::add_dependency(CodeEntry& entry, KeySites& sites) {
   sites.last_code = entry.id;
 }
 
+void SiteTable::reserve(KeySites& sites, SiteForm form, std::size_t more) {
+  sites.group(code_region_, shape_of(form)).records.reserve(more);
+}
+
 void SiteTable::add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset, SiteForm form,
                          std::span<const std::uint32_t> targets) {
   add_dependency(entry, sites);

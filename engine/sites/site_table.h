@@ -89,6 +89,10 @@ class SiteTable {
   // Code that begins at `begin` is about to get sites. May throw std::bad_alloc.
   CodeEntry& add_code(std::uint32_t begin);
 
+  // Room for `more` sites of a key that add_site() will add; for a key's first ones no more than they need, whereas
+  // records that grow one by one have up to an eighth to spare. May throw std::bad_alloc; nothing has changed then.
+  void reserve(KeySites& sites, SiteForm form, std::size_t more);
+
   // May throw std::bad_alloc; remove_code() then undoes all of the code's sites.
   void add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset, SiteForm form,
                 std::span<const std::uint32_t> targets);
