@@ -7,6 +7,7 @@
 #include "arch/backend.h"
 #include "engine/engine_impl.h"
 #include "engine/patch/engine_parts.h"
+#include "engine/patch/mutant.h"
 #include "engine/serialise/mechanism.h"
 
 namespace shunt {
@@ -104,6 +105,7 @@ Status Engine::Impl::bind(KeyBase& key) {
 
 void Engine::Impl::end_key(KeyBase& key) noexcept {
   commit_lock.lock();
+  if (mutated(detail::Mutant::DropWishOfEndingKey)) requests.forget(key);
   if (key.pending_.load(std::memory_order_acquire) != 0) {  // nothing may be left that names the key
     lead(nullptr);
     commit_lock.lock();

@@ -24,6 +24,13 @@ bool Engine::Impl::is_unserialised(const QueuedBatch& batch) noexcept {
 }
 
 void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
+  if (mutated(detail::Mutant::SerialiseEachBatch) && first->next != nullptr) {
+    QueuedBatch* const rest = std::exchange(first->next, nullptr);
+    commit_group(first);
+    commit_group(rest);
+    first->next = rest;
+    return;
+  }
   PhaseClock clock;
   CommitReport shared;
   shared.mechanism = "none";
@@ -42,6 +49,10 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   }
   finish_plan();
   shared.check_ns = clock.lap();
+
+  if (mutated(detail::Mutant::StateTooEarly)) {
+    for (const CommitPlan::Change& change : plan.changes) change.sites->key->state_.store(change.to);
+  }
 
   // 2. to 4. The sites, until nobody can still execute what was there before.
   detail::probe_commit_begin(generation.load(std::memory_order_relaxed), plan.changes.size(), shared.batches);
@@ -63,6 +74,7 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   std::uint32_t committed = 0;
   for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) {
     if (batch->error) continue;
+    if (mutated(detail::Mutant::BlameOneBatch) && batch != first) continue;
     if (!applied && (is_unserialised(*batch) || !count_again(*batch))) {
       batch->error = applied.error();
       continue;
@@ -96,7 +108,7 @@ void Engine::Impl::admit(QueuedBatch& batch) noexcept {
   } catch (const std::bad_alloc&) {
     batch.error = make_error(ErrorCode::OutOfMemory, "no heap memory to plan the batch; nothing was written");
   }
-  drop_batch();
+  if (!mutated(detail::Mutant::KeepRefusedBatch)) drop_batch();
 }
 
 // Writes what is planned. Fails by the core serialisation alone; the keys are marked unserialised then.

@@ -50,7 +50,7 @@ Status StaticKey::release(Engine& engine) {
 Result<unsigned> Engine::Impl::plan_count(StaticKey& key, bool more) {
   KeySites& sites = *key.sites_;
   if (sites.last_count != plan.number) {
-    plan.counts.reserve(plan.counts.size() + 1);
+    if (plan.counts.size() == plan.counts.capacity()) plan.counts.reserve(2 * plan.counts.size() + 8);
     const std::uint32_t count = key.references_.shut();
     plan.counts.push_back({&key, count, count});
     sites.last_count = plan.number;

@@ -55,7 +55,7 @@ bool Engine::Impl::is_complete(std::span<const QueuedState> states) const noexce
   return std::all_of(states.begin(), states.end(), [this](const QueuedState& queued) {
     const KeyBase& key = *queued.key;
     return key.engine_.load(std::memory_order_acquire) == &engine &&
-           key.pending_.load(std::memory_order_acquire) == 0 &&
+           (key.pending_.load(std::memory_order_acquire) == 0 || mutated(detail::Mutant::IgnoreQueued)) &&
            key.state_.load(std::memory_order_acquire) == queued.state &&
            !key.unserialised_.load(std::memory_order_acquire) && kind_is_complete(queued);
   });
@@ -110,6 +110,8 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
   if (group != nullptr) memory.in_child() ? refuse_in_child(group) : commit_group(group);
   for (QueuedBatch* batch = group; batch != nullptr;) {
     QueuedBatch* const next = batch->next;  // once it is done, a batch may end
+    if (batch->error && batch->origin != QueuedBatch::Origin::Caller)
+      seeing.counters.failed(batch->error->code());  // of a caller's: PatchBatch::commit()
     if (batch->origin == QueuedBatch::Origin::Ticket) {
       uncount_pending(*batch);
       static_cast<TicketState*>(batch)->committed();
@@ -119,6 +121,7 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
     batch = next;
   }
   if (requested) requests.done();
+  if (mutated(detail::Mutant::LeadUntilNoneWaits) && !waiting.empty()) return lead(nullptr);
   commit_lock.unlock();
 }
 

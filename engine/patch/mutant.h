@@ -58,6 +58,16 @@ enum class Mutant : std::uint8_t {
   WaitForTheEnded,         // signals: a thread that has ended is waited for
   TakeAnySignal,           // signals: also one that has a handler
   ChooseRealTimeSignal,    // signals: one that ends a program when it is pending at exec
+  SerialiseEachBatch,      // group commit: the batches of a group one after the other
+  KeepRefusedBatch,        // group commit: what a refused batch planned stays in the plan
+  LatestBatchFirst,        // group commit: against ticket order
+  BlameOneBatch,           // group commit: a failed core serialisation is told to the first batch alone
+  StateTooEarly,           // keys show their new state before the core serialisation
+  LeadUntilNoneWaits,      // group commit: a leader goes on with batches that came after its own
+  IgnoreQueued,            // a commit overtakes what is queued for its key
+  CallBackInCommit,        // tickets: callbacks run with the commit lock held
+  WishTakenLate,           // requests: a wish is taken when it was carried out, not before
+  DropWishOfEndingKey,     // requests: not carried out when the key ends
   TrustProc,               // an unreadable /proc/self/status means that there is no seccomp filter
   UncheckedCount,          // references are counted below zero and beyond the maximum
   CountFailedCommit,       // a commit that fails counts its references all the same

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/patch/mutant.h"
 #include "engine/quiesce/old_path.h"
 #include "shunt/patch_batch.h"
 
@@ -86,6 +87,7 @@ class WaitingBatches {
   // All of them in the order in which they came, followed by `rest`. Acquire: see push().
   QueuedBatch* take_all(QueuedBatch* rest) noexcept {
     QueuedBatch* batch = last_.exchange(nullptr, std::memory_order_acquire);
+    if (mutated(Mutant::LatestBatchFirst) && rest == nullptr) return batch;
     while (batch != nullptr) rest = std::exchange(batch, std::exchange(batch->next, rest));
     return rest;
   }

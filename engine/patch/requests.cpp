@@ -47,7 +47,8 @@ QueuedBatch* Requests::take_all(QueuedBatch* rest) noexcept {
       continue;
     }
     Taken& taken = taken_.back();
-    taken.state.state = key->wish_.exchange(0, std::memory_order_acq_rel) - 1;
+    taken.state.state =
+        key->wish_.exchange(mutated(Mutant::WishTakenLate) ? key->wish_.load() : 0, std::memory_order_acq_rel) - 1;
     taken.batch.next = std::exchange(rest, &taken.batch);
     key = next;
   }
@@ -59,6 +60,7 @@ void Requests::done() noexcept {
     KeyBase& key = *taken.state.key;
     if (taken.batch.error && !error_) error_ = std::move(taken.batch.error);
     std::uint32_t none = 0;
+    if (mutated(Mutant::WishTakenLate)) key.wish_ = 0;
     if (key.sites_ == nullptr && key.wish_.compare_exchange_strong(none, taken.state.state + 1)) {
       push(key);
     } else {

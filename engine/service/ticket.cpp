@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/engine_impl.h"
+#include "engine/patch/mutant.h"
 #include "engine/service/futex.h"
 #include "engine/service/ticket_state.h"
 
@@ -48,6 +49,7 @@ void TicketState::then(std::unique_ptr<PostedCallback> callback) {
 
 void TicketState::hand_over(std::unique_ptr<PostedCallback> callback) {
   callback->ticket = shared_from_this();
+  if (mutated(Mutant::CallBackInCommit)) return callback->run();
   if (!service->post(callback)) callback->run();
 }
 

@@ -106,7 +106,7 @@ TEST_F(TicketTest, OfAFailedSerialisationSaysSo) {
 TEST_F(TicketTest, ACommitThatBeginsLaterCountsMore) {
   HeldLeader leader(engine(), recording(), lead_);
   const Ticket ticket = queue(a_, true);
-  bool committed_off = false;
+  std::atomic<bool> committed_off = false;
   std::thread later([&] {
     PatchBatch off(engine());
     off.disable(a_);
