@@ -73,9 +73,49 @@ void Engine::Impl::unlock_after_fork(detail::ForkSide side) noexcept {
   if (side == detail::ForkSide::Child) forget_other_threads();
   quiescence.unlock_after_fork();
   share_host_text();
+  for (const auto& adopted : host_modules) {
+    if (adopted->text) adopted->text->after_fork(side);
+  }
+  memory.after_fork(side);
   memory.lock().unlock();
   commit_lock.unlock();
   seeing.unlock_all();
+}
+
+// After fork(), parent and child have one memory object. Whoever writes next takes one of its own first:
+//
+//   1. a copy, with traps in what was freed meanwhile, cache-maintained
+//   2. its mappings take the places of the old ones; other threads execute the code all the while
+//   3. one core serialisation: what cores fetched from the old object is the same, but stores to the new one would not
+//      reach it
+//
+// If the core serialisation fails, nothing was written, and the next one who writes begins there.
+Status Engine::Impl::own_code_memory() noexcept {
+  if (memory.in_foreign_child() && !mutated(detail::Mutant::WriteInClone)) return detail::made_before_clone();
+  if (memory.shared() && !mutated(detail::Mutant::KeepSharing)) {
+    const auto maintain = [this](const detail::CodeViews& fresh, std::uint32_t size) {
+      if (mutated(detail::Mutant::SkipCopyMaintenance)) return;
+      const detail::Region copied{fresh, memory.size(), 0};
+      const detail::Region* const region = &copied;
+      const arch::CodeRange range{0, size, 0};
+      patcher->maintain({&region, 1}, {&range, 1});
+    };
+    try {
+      if (Status status = memory.make_own(maintain); !status) {
+        return make_error(status.error().code(), "code memory is shared since fork(), and cannot be copied: " +
+                                                     status.error().message() + "; nothing was written");
+      }
+    } catch (const std::bad_alloc&) {
+      return make_error(ErrorCode::OutOfMemory, "no heap memory to copy code memory after fork(); nothing was written");
+    }
+    remapped = !mutated(detail::Mutant::SkipCopySerialisation);
+  }
+  if (!remapped) return Ok{};
+  if (Status status = serialiser->serialise(); !status) {
+    return make_error(status.error().code(), status.error().message() + "; of this batch nothing was written");
+  }
+  remapped = false;
+  return Ok{};
 }
 
 Status Engine::Impl::bind(KeyBase& key) {
@@ -244,9 +284,9 @@ std::vector<const std::uint8_t*> Engine::dependents(const Assumption& assumption
 }
 
 Status Engine::resynchronise() {
-  if (impl_->memory.in_child()) return detail::made_before_fork();
   const std::lock_guard hold(impl_->commit_lock);
   if (!impl_->unserialised) return Ok{};
+  if (Status status = impl_->own_code_memory(); !status) return status;
   impl_->begin_plan();  // nothing is written: no other key is concerned
   CommitReport report;
   return impl_->serialise_steps(report);

@@ -51,7 +51,6 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   CommitReport nothing_to_do(std::span<const detail::QueuedState> states) noexcept;
   [[nodiscard]] static bool kind_is_complete(const detail::QueuedState& queued) noexcept;
   void lead(detail::QueuedBatch* own) noexcept;  // commit_lock held; released when it returns
-  static void refuse_in_child(detail::QueuedBatch* first);
   Status carry_out_unless(const std::atomic<bool>* done);
   static void carry_out(void* impl) noexcept;
 
@@ -142,6 +141,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
                        std::span<Assumption* const> dependencies, bool synchronise);
   Status place(const Allocation& allocation, std::span<const NewSite> sites, std::vector<detail::PlacedSite>& placed,
                std::vector<std::uint32_t>& targets) const;
+  Status fill(std::uint32_t begin);  // takes commit_lock
   Status bind_new(KeyBase& key);
   Status add_sites(std::uint32_t begin, std::span<detail::PlacedSite> placed,
                    std::span<Assumption* const> dependencies);
@@ -163,7 +163,8 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   void lock_before_fork() override;
   void unlock_after_fork(detail::ForkSide side) noexcept override;
   void forget_other_threads() noexcept;
-  Status bind(KeyBase& key);  // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
+  Status own_code_memory() noexcept;  // commit_lock held; before code memory is written
+  Status bind(KeyBase& key);          // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
   void end_key(KeyBase& key) noexcept;
   void end_code(const std::uint8_t* rx, std::size_t size) noexcept;
   [[nodiscard]] const detail::CodeViews& views() const noexcept { return code_region.views; }
@@ -191,6 +192,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   detail::CallCode call_code;
   detail::CommitPlan plan;
   detail::BreakpointBatch breakpoints;
+  bool remapped = false;                          // code memory is another object, and no core was serialised since
   bool unserialised = false;                      // something was written, and the core serialisation failed
   detail::KeySites* unserialised_keys = nullptr;  // the keys of it; the others follow by next_unserialised
 

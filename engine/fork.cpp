@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <new>
 #include <vector>
 
 namespace shunt::detail {
@@ -41,7 +42,7 @@ void after_fork() {
 void hold_at_fork(LockedAtFork& locked, ForkOrder order) {
   static const int registered =
       pthread_atfork(&before_fork, &after_fork<ForkSide::Parent>, &after_fork<ForkSide::Child>);
-  (void)registered;  // ENOMEM: then a child may find a lock taken; nothing in the parent depends on it
+  if (registered != 0) throw std::bad_alloc();  // without handlers, a child's flips would be the parent's
   const std::lock_guard hold(registry().lock);
   registry().held[static_cast<std::size_t>(order)].push_back(&locked);
 }

@@ -12,9 +12,10 @@ Result<std::uint32_t> CallCode::make(Write&& write) {
   const Result<CodeMemory::Place> place = memory_.allocate(size);
   if (!place) return place.error();
   write(place->offset, place->staging);
-  if (Status status = memory_.fill(place->offset); !status) {
+  // Never refused because code memory is shared: the caller, who holds the commit lock, has seen to that.
+  if (const Result<bool> filled = memory_.fill(place->offset); !filled) {
     memory_.free(place->offset, size);
-    return status.error();
+    return filled.error();
   }
   return place->offset;
 }

@@ -34,6 +34,12 @@ class CodeArena {
   // good.
   void free(std::uint32_t offset, std::uint32_t size) noexcept;
 
+  // Calls visit(begin, end) for each free extent, in order.
+  template <class Visit>
+  void for_each_free(Visit&& visit) const {
+    for (const auto& [begin, end] : by_offset_) visit(begin, end);
+  }
+
   [[nodiscard]] std::uint64_t free_bytes() const noexcept { return free_bytes_; }
   [[nodiscard]] std::size_t free_extents() const noexcept { return by_offset_.size(); }
 

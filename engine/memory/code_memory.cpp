@@ -8,6 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "engine/patch/mutant.h"
+
 namespace shunt::detail {
 namespace {
 
@@ -27,11 +29,11 @@ CodeMemory::CodeMemory(DualMapping mapping, TrapFill trap_fill)
   fill_traps(0, mapping_.exposed());
 }
 
-Error made_before_fork() {
+Error made_before_clone() {
   return make_error(
       ErrorCode::Unsupported,
-      "this engine was made before fork(), and the child shares its code memory with the parent: the child can run "
-      "published code, but it needs an engine of its own to publish or patch");
+      "this process was made by a raw clone(2) or _Fork(), and shares its code memory with its parent: it "
+      "can run published code and call exec, but neither publish nor patch; use fork()");
 }
 
 void CodeMemory::Freed::operator()(std::uint8_t* memory) const noexcept {
@@ -67,18 +69,18 @@ bool CodeMemory::is_staged(const Place& place, std::size_t size) const {
   return staged != staged_.end() && staged->second.bytes.get() == place.staging && staged->second.size == size;
 }
 
-Status CodeMemory::fill(std::uint32_t offset) {
-  if (in_child()) return made_before_fork();
+Result<bool> CodeMemory::fill(std::uint32_t offset) {
   const std::lock_guard hold(lock_);
+  if (shared() && !mutated(Mutant::KeepSharing)) return false;
   const auto staged = staged_.find(offset);
   const std::uint32_t size = staged->second.size;
   const std::uint32_t end = offset + CodeArena::footprint(size);
-  if (Status status = grow(end); !status) return status;
+  if (Status status = grow(end); !status) return std::move(status).error();
   // From a multiple of 4, as arm64 demands; the code's own last bytes come after.
   fill_traps((offset + size) & ~std::size_t{3}, end);
   std::memcpy(mapping_.rw() + offset, staged->second.bytes.get(), size);
   staged_.erase(staged);
-  return Ok{};
+  return true;
 }
 
 // Exposes the RX view up to `end`; fresh memory is filled with traps before it can be executed.
@@ -86,15 +88,30 @@ Status CodeMemory::grow(std::uint32_t end) {
   const std::size_t old_end = mapping_.exposed();
   if (end <= old_end) return Ok{};
   const std::size_t new_end = std::min((end + growth_step - 1) / growth_step * growth_step, mapping_.size());
+  if (Status status = mapping_.take_memory(old_end, new_end); !status) return status;
   fill_traps(old_end, new_end);
   return mapping_.expose(new_end);
 }
 
 void CodeMemory::free(std::uint32_t offset, std::size_t size) noexcept {
-  if (in_child()) return;
+  if (in_foreign_child()) return;
   const std::lock_guard hold(lock_);
-  if (staged_.erase(offset) == 0) fill_traps(offset, offset + CodeArena::footprint(static_cast<std::uint32_t>(size)));
+  if (staged_.erase(offset) == 0 && !shared())
+    fill_traps(offset, offset + CodeArena::footprint(static_cast<std::uint32_t>(size)));
   arena_.free(offset, static_cast<std::uint32_t>(size));
+}
+
+Status CodeMemory::make_own(const std::function<void(const CodeViews& fresh, std::uint32_t size)>& maintain) {
+  const std::lock_guard hold(lock_);
+  return mapping_.make_own([&](const CodeViews& fresh) {
+    const auto size = static_cast<std::uint32_t>(mapping_.exposed());
+    if (!mutated(Mutant::KeepFreedCode)) {
+      arena_.for_each_free([&](std::uint32_t begin, std::uint32_t end) {
+        if (begin < size) fill_({fresh.rw + begin, std::min(end, size) - begin});
+      });
+    }
+    maintain(fresh, size);
+  });
 }
 
 std::uint64_t CodeMemory::free_bytes() const {

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -17,8 +18,8 @@
 
 namespace shunt::detail {
 
-// What an operation that would write code gives in a child made by fork().
-Error made_before_fork();
+// What an operation that would write code gives in a child that was not made by fork().
+Error made_before_clone();
 
 using TrapFill = void (*)(std::span<std::uint8_t> code);
 
@@ -34,7 +35,7 @@ class CodeMemory {
   [[nodiscard]] std::uint8_t* rw() const noexcept { return mapping_.rw(); }
   [[nodiscard]] std::size_t size() const noexcept { return mapping_.size(); }
   [[nodiscard]] Backing backing() const noexcept { return mapping_.backing(); }
-  [[nodiscard]] bool in_child() const noexcept { return mapping_.in_child(); }
+  [[nodiscard]] bool in_foreign_child() const noexcept { return mapping_.in_foreign_child(); }
 
   // A place for `size` bytes, and staging memory to write them to, aligned to 64. Errors: OutOfMemory.
   struct Place {
@@ -47,14 +48,21 @@ class CodeMemory {
   [[nodiscard]] bool is_staged(const Place& place, std::size_t size) const;
 
   // Copies the staging memory to its place, and ends it; what follows the code up to the next allocation is traps.
-  // Precondition: is_staged(). Errors: CodeMemoryUnavailable; Unsupported in a child made by fork().
-  Status fill(std::uint32_t offset);
+  // False, and nothing is done, if the memory object is shared. Precondition: is_staged(). Errors:
+  // CodeMemoryUnavailable.
+  Result<bool> fill(std::uint32_t offset);
 
   // Fills with traps and frees, or, if the place was not filled yet, ends its staging memory. No thread may be in the
-  // code. Does nothing in a child made by fork().
+  // code. While the memory object is shared, nothing is written: the traps come with the object of one's own.
   void free(std::uint32_t offset, std::size_t size) noexcept;
 
   [[nodiscard]] std::uint64_t free_bytes() const;
+
+  // See DualMapping. Besides the lock, the engine's commit lock must be held, because commits write as well.
+  void after_fork(ForkSide side) noexcept { mapping_.after_fork(side); }  // the lock is held
+  [[nodiscard]] bool shared() const noexcept { return mapping_.shared(); }
+  // `maintain` is told of all code, [0, size) of the views, before anybody can execute it.
+  Status make_own(const std::function<void(const CodeViews& fresh, std::uint32_t size)>& maintain);
 
   // Held across fork(), so that the child finds the arena whole.
   [[nodiscard]] std::mutex& lock() noexcept { return lock_; }

@@ -85,6 +85,7 @@ Result<DualMapping> DualMapping::from_memory_file(std::size_t size, const char* 
   DualMapping mapping(static_cast<std::uint8_t*>(rx), static_cast<std::uint8_t*>(rw), size, Backing::MemoryFile);
   // The first page now: where execution of memory files is forbidden, the other backing shall get its chance.
   if (Status status = mapping.expose(1); !status) return status.error();
+  if (Status status = mapping.take_memory(0, 1); !status) return status.error();
   return mapping;
 }
 
@@ -100,6 +101,7 @@ Result<DualMapping> DualMapping::from_anonymous(std::size_t size) {
   DualMapping mapping(static_cast<std::uint8_t*>(rx), static_cast<std::uint8_t*>(rw), size, Backing::Anonymous);
   if (mprotect(rx, size, PROT_NONE) != 0) return unavailable("mprotect of the RX view", errno);
   if (Status status = mapping.expose(1); !status) return status.error();
+  if (Status status = mapping.take_memory(0, 1); !status) return status.error();
   return mapping;
 }
 
@@ -113,14 +115,20 @@ Status DualMapping::expose(std::size_t end) {
   return Ok{};
 }
 
-DualMapping::DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing)
-    : rx_(rx), rw_(rw), size_(size), backing_(backing), fork_guard_(std::make_unique<ForkGuard>()) {
-  madvise(rw_, size_, MADV_DONTFORK);  // where it fails, in_child() alone keeps children from writing
+Status DualMapping::take_memory(std::size_t begin, std::size_t end) {
+  begin = begin / page_size() * page_size();
+  if (begin >= end || madvise(rw_ + begin, round_up_to_page(end) - begin, MADV_POPULATE_WRITE) == 0) return Ok{};
+  if (errno == EINVAL) return Ok{};  // a kernel that does not know it
+  // EFAULT: the memory file got no page.
+  return unavailable("no memory for code: madvise(MADV_POPULATE_WRITE)", errno == EFAULT ? ENOMEM : errno);
 }
+
+DualMapping::DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing)
+    : rx_(rx), rw_(rw), size_(size), backing_(backing), fork_guard_(std::make_unique<ForkGuard>()) {}
 
 DualMapping::~DualMapping() {
   if (rx_ != nullptr) munmap(rx_, size_);
-  if (rw_ != nullptr && !in_child()) munmap(rw_, size_);  // in a child something else may be mapped there
+  if (rw_ != nullptr) munmap(rw_, size_);
 }
 
 DualMapping::DualMapping(DualMapping&& other) noexcept
@@ -128,6 +136,7 @@ DualMapping::DualMapping(DualMapping&& other) noexcept
       rw_(std::exchange(other.rw_, nullptr)),
       size_(other.size_),
       exposed_(other.exposed_),
+      shared_(other.shared_),
       backing_(other.backing_),
       fork_guard_(std::move(other.fork_guard_)) {}
 
@@ -136,6 +145,7 @@ DualMapping& DualMapping::operator=(DualMapping&& other) noexcept {
   std::swap(rw_, other.rw_);
   std::swap(size_, other.size_);
   std::swap(exposed_, other.exposed_);
+  std::swap(shared_, other.shared_);
   std::swap(backing_, other.backing_);
   std::swap(fork_guard_, other.fork_guard_);
   return *this;

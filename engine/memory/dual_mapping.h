@@ -5,16 +5,21 @@
 //   RX view        [ read, execute      | no access               ]
 //   RW alias       [ read, write                                  ]
 //
-// Memory is taken from the system page by page as the RW alias is first touched. A child made by fork() keeps the RX
-// view, which shows what the parent writes, and has no RW alias.
+// Memory is taken from the system page by page as the RW alias is first touched.
+//
+// After fork(), parent and child have the same object, so neither may write to it any more. Each is marked
+// (after_fork()), and before it writes next it takes an object of its own, with the same bytes (make_own()).
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 
+#include "engine/fork.h"
 #include "engine/memory/fork_guard.h"
+#include "engine/memory/region.h"
 #include "shunt/error.h"
 
 namespace shunt::detail {
@@ -41,8 +46,26 @@ class DualMapping {
   [[nodiscard]] std::size_t size() const noexcept { return size_; }
   [[nodiscard]] Backing backing() const noexcept { return backing_; }
 
-  // Whether this is a child of the process that made the mapping: then nothing may be written, rw() is not mapped.
-  [[nodiscard]] bool in_child() const noexcept { return fork_guard_->in_child(); }
+  // Whether this is a child that after_fork() was not called in, because it was made by a raw clone(2) or _Fork(): then
+  // nothing may be written, ever.
+  [[nodiscard]] bool in_foreign_child() const noexcept { return fork_guard_->in_child(); }
+
+  // In both processes, after each fork(): from here on the object is shared.
+  void after_fork(ForkSide side) noexcept;
+  [[nodiscard]] bool shared() const noexcept { return shared_; }
+
+  // Replaces a shared object by a fresh one, under both mappings: they stay where they are, and the RX view is executed
+  // all the while, by threads that find the old page or the new one, never none. The old object is freed when the last
+  // process leaves it. `prepare` completes the copy, before anybody can execute it; it sees mappings of it at other
+  // addresses. Afterwards, before the first write, the cores must be serialised: they may go on executing what they
+  // fetched from the old object. Errors: CodeMemoryUnavailable; then the object is still shared, no byte has changed,
+  // and this may be tried again. May throw std::bad_alloc, with the same effect.
+  Status make_own(const std::function<void(const CodeViews& fresh)>& prepare);
+
+  // Takes the memory of a part of the object from the system now: where there is none, this is an error, while the
+  // first write to it would raise SIGBUS. (Linux 5.14; on an older kernel this does nothing.) Errors:
+  // CodeMemoryUnavailable.
+  Status take_memory(std::size_t begin, std::size_t end);
 
   // Bytes of the RX view, from its beginning, that can be executed.
   [[nodiscard]] std::size_t exposed() const noexcept { return exposed_; }
@@ -70,6 +93,7 @@ class DualMapping {
   std::uint8_t* rw_ = nullptr;
   std::size_t size_ = 0;
   std::size_t exposed_ = 0;
+  bool shared_ = false;
   Backing backing_ = Backing::Any;
   std::unique_ptr<ForkGuard> fork_guard_;
 };

@@ -25,6 +25,11 @@ ForkGuard::~ForkGuard() {
   if (marker_ != nullptr) munmap(const_cast<unsigned char*>(marker_), page_size());
 }
 
+void ForkGuard::adopt() noexcept {
+  maker_ = getpid();
+  if (marker_ != nullptr) *marker_ = 1;
+}
+
 bool ForkGuard::in_child() const noexcept {
   return marker_ != nullptr ? *marker_ == 0 : getpid() != maker_;
 }

@@ -1,7 +1,7 @@
-// Tells a child made by fork() from the process that made an object.
+// Tells a child from the process that an object belongs to.
 //
-// A shared memory object is shared with such a child: what it wrote to code would change the parent's code. So the
-// writable mapping is kept out of children, and every operation that writes code asks here first.
+// What a child writes to a shared memory object changes the parent's, too. In a child made by fork() handlers see to
+// that (engine/fork.h); in one made by a raw clone(2) or _Fork() none run, so what writes code asks here first.
 #pragma once
 
 #include <sys/types.h>
@@ -19,8 +19,11 @@ class ForkGuard {
   // One load where the kernel can wipe a page on fork, else a system call.
   [[nodiscard]] bool in_child() const noexcept;
 
+  // The object belongs to this process now.
+  void adopt() noexcept;
+
  private:
-  const volatile unsigned char* marker_ = nullptr;  // 1; a child finds 0, because the kernel wipes the page
+  volatile unsigned char* marker_ = nullptr;  // 1; a child finds 0, because the kernel wipes the page
   pid_t maker_;
 };
 

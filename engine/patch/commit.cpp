@@ -38,6 +38,10 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   // 1. Everything that can be refused, batch by batch: who owns the keys, which sites, ranges, and the bytes of every
   // site that will be written.
   begin_plan();
+  if (Status status = own_code_memory(); !status) {
+    for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) batch->error = status.error();
+    return;
+  }
   if (host_incomplete.load(std::memory_order_relaxed)) adopt_host_modules_locked();  // stored under commit_lock alone
   shared.batches = 0;
   if (breakpoints.in_flight()) {

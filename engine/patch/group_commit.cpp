@@ -107,7 +107,7 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
   QueuedBatch* group = waiting.empty() ? own : waiting.take_all(own);
   const bool requested = !requests.empty();
   if (requested) group = requests.take_all(group);
-  if (group != nullptr) memory.in_child() ? refuse_in_child(group) : commit_group(group);
+  if (group != nullptr) commit_group(group);
   for (QueuedBatch* batch = group; batch != nullptr;) {
     QueuedBatch* const next = batch->next;  // once it is done, a batch may end
     if (batch->error && batch->origin != QueuedBatch::Origin::Caller)
@@ -123,10 +123,6 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
   if (requested) requests.done();
   if (mutated(detail::Mutant::LeadUntilNoneWaits) && !waiting.empty()) return lead(nullptr);
   commit_lock.unlock();
-}
-
-void Engine::Impl::refuse_in_child(QueuedBatch* first) {
-  for (QueuedBatch* batch = first; batch != nullptr; batch = batch->next) batch->error = detail::made_before_fork();
 }
 
 }  // namespace shunt

@@ -30,6 +30,12 @@ enum class Mutant : std::uint8_t {
   KeepSharedText,          // after fork(), parent and child go on writing the same moved text
   UnmapBeforeLaying,       // moved text is missing for an instant
   LayOverWritable,         // moved text is writable and executable
+  KeepSharing,             // fork: code memory is written while it is shared
+  ParentKeepsObject,       // fork: the parent writes to what the child has
+  SkipCopySerialisation,   // fork: no core serialisation before the first write to the new object
+  SkipCopyMaintenance,     // fork, arm64: the new object is not cache-maintained
+  KeepFreedCode,           // fork: what was freed while the object was shared never traps
+  WriteInClone,            // a child made by a raw clone(2) writes code
   PublishOldState,         // new sites keep the state that they were emitted in
   SettledIsDrained,        // passing a safepoint counts as drained
   SkipHostFrames,          // frames that wait for a host call are not walked

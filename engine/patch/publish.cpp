@@ -132,9 +132,21 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
   published.remove(begin);
 }
 
+// Copies the code to its place. Without the commit lock, but where code memory is shared since a fork: a module's
+// megabytes would hold up others' commits.
+Status Engine::Impl::fill(std::uint32_t begin) {
+  if (memory.in_foreign_child()) return detail::made_before_clone();
+  for (;;) {
+    Result<bool> filled = memory.fill(begin);
+    if (!filled) return std::move(filled).error();
+    if (*filled) return Ok{};
+    const std::lock_guard hold(commit_lock);
+    if (Status status = own_code_memory(); !status) return status;
+  }
+}
+
 Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const NewSite> sites,
                                    std::span<Assumption* const> dependencies, bool synchronise) {
-  if (memory.in_child()) return detail::made_before_fork();
   if (!contains(allocation.rx) || !memory.is_staged({offset_of(allocation.rx), allocation.staging}, allocation.size)) {
     return make_error(ErrorCode::InvalidArgument,
                       "publish: the allocation is not of this engine, or it was published or released already");
@@ -149,8 +161,9 @@ Result<Code> Engine::Impl::publish(const Allocation& allocation, std::span<const
     std::vector<PlacedSite> placed;
     std::vector<std::uint32_t> targets;
     if (Status status = place(allocation, sites, placed, targets); !status) return status.error();
-    if (Status status = memory.fill(begin); !status) return status.error();
+    if (Status status = fill(begin); !status) return status.error();
     const std::lock_guard hold(commit_lock);
+    if (Status status = own_code_memory(); !status) return status.error();  // a fork may have come since
     if (Status status = add_sites(begin, placed, dependencies); !status) return status.error();
     published.add(begin, size);
   } catch (const std::bad_alloc&) {

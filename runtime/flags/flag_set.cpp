@@ -121,8 +121,8 @@ struct FlagSet::Impl {
   Result<LoadReport> change(const Definitions& next, const std::set<std::string>& keys, bool& in_force);
 
   // Gives a key that has no sites yet the state of the value in force. A commit that cannot be made for another reason
-  // than memory (an earlier one is not serialised yet, the process is a fork's child) refuses the publication of the
-  // key's first site too, so it is reported there.
+  // than memory (an earlier one is not serialised yet, code memory cannot be copied after a fork) refuses the
+  // publication of the key's first site too, so it is reported there.
   template <class Key, class State>
   void start(Key& key, State state) {
     if (!state) return;
