@@ -29,6 +29,7 @@ concept InstructionSet =
              std::span<std::uint8_t> code, std::span<const std::uint8_t> bytes, const CacheTraits& traits,
              std::span<const CodeRange> ranges, detail::AnyOperations operations) {
       { Isa::name } -> std::convertible_to<std::string_view>;
+      { Isa::loads_in_order } -> std::convertible_to<bool>;
       { Isa::supports(form) } -> std::same_as<bool>;
       { Isa::placeable(form, address) } -> std::same_as<bool>;
       { Isa::site_length(form, address) } -> std::same_as<unsigned>;

@@ -243,6 +243,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, det
   std::unique_ptr<Engine> engine(new Engine(nullptr));
   engine->impl_ = std::make_unique<Impl>(*engine, options, std::move(*mapping), std::move(parts.patcher),
                                          std::move(parts.serialiser));
+  engine->impl_->seeing.rates.configure(options.flip_limit, parts.clock);
   return engine;
 }
 

@@ -47,6 +47,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   // patch/group_commit.cpp
   Result<CommitReport> commit(std::span<const detail::QueuedState> states,
                               std::span<const detail::QueuedTarget> targets, detail::OldPath* old_path = nullptr);
+  [[nodiscard]] static bool as_wanted(const detail::QueuedState& queued, unsigned state) noexcept;
   [[nodiscard]] bool is_complete(std::span<const detail::QueuedState> states) const noexcept;
   CommitReport nothing_to_do(std::span<const detail::QueuedState> states) noexcept;
   [[nodiscard]] static bool kind_is_complete(const detail::QueuedState& queued) noexcept;
@@ -81,6 +82,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Result<detail::CommitPlan::Change> plan_state(const detail::QueuedState& queued);
   void add_change(const detail::CommitPlan::Change& change);
   Status plan_retarget(const detail::QueuedTarget& queued);
+  [[nodiscard]] unsigned wanted_state(const detail::QueuedState& queued) const noexcept;
   void keep_changes(CommitReport& report);
   void plan_rewrites();
   [[nodiscard]] bool shows(const detail::CommitPlan::Retarget& retarget) const noexcept;

@@ -17,6 +17,9 @@ namespace shunt::arch::arm64 {
 struct InstructionSet {
   static constexpr std::string_view name = "arm64";
 
+  // Loads of one thread may be performed in any order (DDI 0487, B2.3).
+  static constexpr bool loads_in_order = false;
+
   static constexpr auto supports = &arm64::supports;
   static constexpr auto placeable = &arm64::placeable;
   static constexpr auto site_length = &arm64::site_length;

@@ -17,6 +17,9 @@ namespace shunt::arch::x86_64 {
 struct InstructionSet {
   static constexpr std::string_view name = "x86-64";
 
+  // Loads of one thread are performed in program order, stores too (SDM vol. 3A, 9.2.2).
+  static constexpr bool loads_in_order = true;
+
   static constexpr auto supports = &x86_64::supports;
   static constexpr auto placeable = &x86_64::placeable;
   static constexpr auto site_length = &x86_64::site_length;

@@ -22,7 +22,7 @@ void Engine::Impl::for_each_planned_site(Visit&& visit) const {
     visit(*group.key, group.region->views.rx + site.offset, patcher->site_length(site.form, site.offset));
   };
   for (const CommitPlan::Change& change : plan.changes) {
-    for (const SiteGroup& group : change.sites->groups) {
+    for (const SiteGroup& group : change.groups()) {
       group.records.for_each(
           [&](const SiteView& site) {
             pass(group, site);
@@ -49,6 +49,7 @@ std::size_t Engine::Impl::write_watched(void* impl) noexcept {
     const auto now = std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch());
     const std::uint64_t generation = self.generation.load(std::memory_order_relaxed) + 1;  // see engine_impl.h
     ring.begin_batch(static_cast<std::uint64_t>(now.count()), generation);
+    if (mutated(detail::Mutant::NoteAfterWriting)) self.write_plan();
     self.for_each_planned_site(
         [&](const KeySites& key, const std::uint8_t* site, unsigned length) { ring.before(key, site, length); });
   }
@@ -106,6 +107,11 @@ EngineStats Engine::stats() const {
   stats.code_bytes_free = impl_->memory.free_bytes();
   stats.code_bytes_used = impl_->memory.size() - stats.code_bytes_free;
   const std::lock_guard hold(impl_->commit_lock);
+  const detail::FlipRates& rates = impl_->seeing.rates;
+  stats.times_thrashing = rates.times_thrashing;
+  stats.demotions = rates.demotions;
+  stats.promotions = rates.promotions;
+  stats.data_flips = rates.data_flips;
   for (const auto& sites : impl_->table.keys()) {
     ++stats.keys;
     stats.sites += sites->size();
@@ -116,8 +122,12 @@ EngineStats Engine::stats() const {
 std::vector<KeyStats> Engine::key_stats() const {
   std::vector<KeyStats> all;
   const std::lock_guard hold(impl_->commit_lock);
-  for (const auto& sites : impl_->table.keys())
-    all.push_back({sites->key->name(), sites->key->state(), sites->size(), sites->flips});
+  for (const auto& sites : impl_->table.keys()) {
+    const unsigned state = sites->key->state();
+    const bool demotable = sites->key->kind() == KeyKind::Demotable;
+    all.push_back({sites->key->name(), demotable ? state & 1 : state, sites->size(), sites->flips,
+                   sites->rate.thrashing, demotable && (state & 2) != 0});
+  }
   return all;
 }
 

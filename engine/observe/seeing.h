@@ -5,6 +5,7 @@
 
 #include "engine/observe/commit_watch.h"
 #include "engine/observe/counters.h"
+#include "engine/observe/flip_rates.h"
 #include "engine/observe/flip_ring.h"
 #include "engine/observe/observers.h"
 
@@ -17,6 +18,7 @@ struct Seeing {
   Observers observers;  // has a lock of its own, which comes after the commit lock
   CommitWatch watch;    // has a lock of its own, which comes before the commit lock
 
+  FlipRates rates;         // protected by the commit lock
   FlipRing ring;           // protected by the commit lock
   bool logging = false;    // the log is one of the watchers; protected by `start_stop`
   bool following = false;  // observers that follow flips are one; protected by `start_stop`

@@ -66,8 +66,9 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
   finish_calls(applied.has_value());
   if (applied) {
     for (const CommitPlan::Change& change : plan.changes) {
+      const unsigned from = change.sites->key->state();
       complete_key(*change.sites);
-      ++change.sites->flips;
+      seeing.rates.changed(*change.sites, from, change.to);
     }
   } else {
     forget_counts();
@@ -135,7 +136,9 @@ Status Engine::Impl::apply_plan(CommitReport& shared, PhaseClock& clock) noexcep
   if (mutated(detail::Mutant::EnterEarly)) {
     for (const CommitPlan::Call& call : plan.calls) complete_call(*call.sites);
   }
-  if (written == 0 && !unserialised) return Ok{};
+  const bool data_flips =
+      plan.data_flips && patcher->data_flips_need_serialisation() && !mutated(detail::Mutant::SkipDataSerialisation);
+  if (written == 0 && !unserialised && !data_flips) return Ok{};
   if (Status status = serialise_steps(shared); !status) return status;
   shared.mechanism = serialiser->name();
   shared.serialise_ns = clock.lap();

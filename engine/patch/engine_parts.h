@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "engine/memory/dual_mapping.h"
+#include "engine/observe/flip_rates.h"
 #include "engine/patch/patcher.h"
 #include "engine/serialise/core_serialiser.h"
 
@@ -14,6 +15,7 @@ struct EngineParts {
   std::unique_ptr<Patcher> patcher;
   std::unique_ptr<CoreSerialiser> serialiser;
   Backing backing = Backing::Any;
+  Clock clock = &monotonic_clock;  // for EngineOptions::flip_limit
 };
 
 // The two mappings of an engine's code memory, for tests and benchmarks that look at, or damage, code that stands.

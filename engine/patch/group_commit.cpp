@@ -46,6 +46,11 @@ bool Engine::Impl::kind_is_complete(const QueuedState& queued) noexcept {
   return queued.key->kind() != KeyKind::Key || static_cast<const StaticKey&>(*queued.key).references() == 0;
 }
 
+// Whether `state` is the one that is wanted. Whether a DemotableKey is demoted is no concern of the batch.
+bool Engine::Impl::as_wanted(const QueuedState& queued, unsigned state) noexcept {
+  return (queued.key->kind() == KeyKind::Demotable ? state & 1 : state) == queued.state;
+}
+
 // Whether every key is in its wanted state, its last flip complete and nothing queued for it: then what a commit
 // promises holds already, because the flip's own commit established it before it stored state_ (release, acquire here).
 // A key that changes at the same moment is ordered after. pending_ is read first: who finds that what was queued is
@@ -56,7 +61,7 @@ bool Engine::Impl::is_complete(std::span<const QueuedState> states) const noexce
     const KeyBase& key = *queued.key;
     return key.engine_.load(std::memory_order_acquire) == &engine &&
            (key.pending_.load(std::memory_order_acquire) == 0 || mutated(detail::Mutant::IgnoreQueued)) &&
-           key.state_.load(std::memory_order_acquire) == queued.state &&
+           as_wanted(queued, key.state_.load(std::memory_order_acquire)) &&
            !key.unserialised_.load(std::memory_order_acquire) && kind_is_complete(queued);
   });
 }

@@ -83,6 +83,10 @@ enum class Mutant : std::uint8_t {
   ForgetDependency,        // an assumption that code has no site of is not looked at
   EnterEarly,              // C++ enters a call's trampoline before the core serialisation
   EndVeneer,               // a veneer ends with its last user, though a thread may stand in it
+  NoteAfterWriting,        // the flip log reads the bytes before a flip too late
+  SkipDataStore,           // a demotable key's state is not stored as data
+  SkipDataSerialisation,   // arm64: no core serialisation after a demoted key's flip
+  LeaveDemoted,            // a demoted key ends while its sites' stubs read it
 };
 
 #ifdef SHUNT_MUTANTS

@@ -29,6 +29,9 @@ PatchBatch& PatchBatch::operator=(PatchBatch&&) noexcept = default;
 void PatchBatch::set(StaticKey& key, bool on) {
   impl_->states.push_back({&key, on ? 1U : 0U});
 }
+void PatchBatch::set(DemotableKey& key, bool on) {
+  impl_->states.push_back({&key, on ? 1U : 0U});
+}
 void PatchBatch::set(StaticSwitch& key, unsigned state) {
   impl_->states.push_back({&key, state});
 }

@@ -76,6 +76,10 @@ class Patcher {
   virtual void write_step(std::span<const Region* const> regions, std::span<const BreakpointSite> sites,
                           BreakpointStep step) = 0;
 
+  // Whether a store of data that a stub loads (shunt/demotable_key.h) is seen by every execution that starts after a
+  // core serialisation alone.
+  [[nodiscard]] virtual bool data_flips_need_serialisation() const noexcept = 0;
+
   // Whether maintain() has to know what was written.
   [[nodiscard]] virtual bool collects_ranges() const noexcept = 0;
 

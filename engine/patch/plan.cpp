@@ -65,6 +65,8 @@ void Engine::Impl::begin_plan() noexcept {
   plan.written.clear();
   plan.sites_to_write = 0;
   plan.changes_again = false;
+  plan.data_flips = false;
+  seeing.rates.begin_commit();
   breakpoints.wanted = 0;
   ++plan.number;
 }
@@ -130,22 +132,36 @@ void Engine::Impl::add_change(const CommitPlan::Change& change) {
   sites.batch_change = plan.changes.size() - 1;
 }
 
+// The state that the key's sites get. A DemotableKey's is demoted or not as its rate says, but within one commit it is
+// demoted or promoted only once.
+unsigned Engine::Impl::wanted_state(const QueuedState& queued) const noexcept {
+  const KeySites& sites = *queued.key->sites_;
+  const unsigned now = plan.state_of(sites);
+  const unsigned next = queued.operation == detail::QueuedOperation::Promote
+                            ? queued.state
+                            : seeing.rates.next_state(sites.rate, now, queued.state != 0);
+  return sites.last_commit == plan.number ? (next & 1) | (now & 2) : next;
+}
+
 // Of the batch's keys, those stay in its part of the plan that would not have the wanted state without it.
 void Engine::Impl::keep_changes(CommitReport& report) {
   CommitPlan::Batch& own = plan.batch;
   std::size_t kept = own.first_change;
   for (std::size_t i = kept; i < plan.changes.size(); ++i) {
-    const CommitPlan::Change change = plan.changes[i];
+    CommitPlan::Change change = plan.changes[i];
     KeySites& sites = *change.sites;
     const CommitPlan::Change before = plan.after_batches(sites);
     const std::size_t size = sites.size();
+    change.data_only = sites.key->kind() == KeyKind::Demotable && detail::is_data_flip(before.to, change.to);
     if (change.same(before)) {
       report.sites_unchanged += size;
       continue;
     }
-    report.sites_written += size;
+    (change.data_only ? report.sites_unchanged : report.sites_written) += size;
+    plan.data_flips |= change.data_only;
     if (sites.last_commit == plan.number) {
       own.replaced.push_back(before);
+      change.data_only = change.data_only && detail::is_data_flip(sites.written, change.to);
       plan.changes[sites.change] = change;  // of two batches of a commit, the later one counts
       plan.changes_again = true;
       continue;
@@ -170,6 +186,7 @@ Result<CommitPlan::Change> Engine::Impl::plan_state(const QueuedState& queued) {
   }
   if (Status status = bind(*queued.key); !status) return status.error();
   CommitPlan::Change change{queued.key->sites_, queued.state};
+  if (queued.key->kind() == KeyKind::Demotable) change.to = wanted_state(queued);
   if (queued.key->kind() != KeyKind::Key) return change;
   auto& key = static_cast<StaticKey&>(*queued.key);
   if (queued.operation != detail::QueuedOperation::Set) {
@@ -248,7 +265,7 @@ Status Engine::Impl::check_batch() {
       const CommitPlan::Change& first = plan.changes[own.first_change];
       patcher->write(first.sites->groups.front(), first.to, plan.written);
     }
-    for (const SiteGroup& group : change.sites->groups) {
+    for (const SiteGroup& group : change.groups()) {
       if (Status status = patcher->check(group, change.sites->written); !status) return status;
     }
   }
@@ -278,7 +295,12 @@ std::size_t Engine::Impl::write_plan() noexcept {
   }
   for (const CommitPlan::Change& change : plan.changes) {
     if (change.target != detail::CallSites::none) aim_call(change);
-    for (const SiteGroup& group : change.sites->groups) {
+    // A demotable key's state as data, before any site leads to a stub that loads it. Sequentially consistent: see
+    // demotable_key.h.
+    std::atomic<std::uint32_t>* const data = change.sites->key->data_;
+    if (data != nullptr && !mutated(detail::Mutant::SkipDataStore))
+      data->store(change.to & 1, std::memory_order_seq_cst);
+    for (const SiteGroup& group : change.groups()) {
       if (by_breakpoint(group)) {
         patcher->add_breakpoints(group, change.to, breakpoints.sites);
         count += group.records.size();

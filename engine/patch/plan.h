@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -21,6 +22,12 @@ struct CommitPlan {
     KeySites* sites;
     unsigned to;
     std::uint32_t target = CallSites::none;  // of a static call that is not to be empty: where its sites are to lead
+    bool data_only = false;                  // a demoted key's: its sites stay as they are
+
+    // The sites to check and to write.
+    [[nodiscard]] std::span<const SiteGroup> groups() const noexcept {
+      return data_only ? std::span<const SiteGroup>() : std::span<const SiteGroup>(sites->groups);
+    }
 
     [[nodiscard]] bool same(const Change& other) const noexcept { return to == other.to && target == other.target; }
   };
@@ -61,6 +68,7 @@ struct CommitPlan {
   } batch;
   bool changes_again = false;  // a batch changes a key that an earlier one of the commit changes
 
+  bool data_flips = false;         // there is a change that is data_only
   std::size_t sites_to_write = 0;  // an upper bound
 
   // The state that a key has after the batches admitted so far.

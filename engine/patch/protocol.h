@@ -202,6 +202,8 @@ class Protocol final : public Patcher {
     }
   }
 
+  [[nodiscard]] bool data_flips_need_serialisation() const noexcept override { return !Isa::loads_in_order; }
+
   [[nodiscard]] bool collects_ranges() const noexcept override {
     return Isa::needs_maintenance(writer_.cache_traits());
   }

@@ -14,6 +14,7 @@
 
 #include "engine/calls/call_sites.h"
 #include "engine/memory/region.h"
+#include "engine/observe/flip_rates.h"
 #include "engine/sites/site_records.h"
 #include "shunt/static_key.h"
 
@@ -65,6 +66,7 @@ struct KeySites {
   std::uint64_t last_count = 0;           // CommitPlan::number of the last commit that counts this key
   std::size_t count_place = 0;            // its place in that plan's counts
   std::unique_ptr<CallSites> call;        // of a static call, once a batch or a publication has used it
+  FlipRate rate;                          // how often it is flipped
 };
 
 // Not thread-safe: the engine's commit lock protects it.

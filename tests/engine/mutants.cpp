@@ -86,6 +86,10 @@ constexpr std::array names = {
     std::pair{Mutant::ForgetDependency, "forget_dependency"sv},
     std::pair{Mutant::EnterEarly, "enter_early"sv},
     std::pair{Mutant::EndVeneer, "end_veneer"sv},
+    std::pair{Mutant::NoteAfterWriting, "note_after_writing"sv},
+    std::pair{Mutant::SkipDataStore, "skip_data_store"sv},
+    std::pair{Mutant::SkipDataSerialisation, "skip_data_serialisation"sv},
+    std::pair{Mutant::LeaveDemoted, "leave_demoted"sv},
 };
 
 Mutant chosen() noexcept {

@@ -50,13 +50,22 @@ std::size_t SiteEmitter::safepoint(Engine& engine, Flags flags) {
   const asmjit::Label resume = assembler_.newLabel();
   const std::size_t site = branch(engine.safepoint_key(), stub, flags);
   asmjit::Error error = assembler_.bind(resume);
-  if (error == asmjit::kErrorOk) error = emit_stub(stub, resume);
+  const auto entry = reinterpret_cast<std::uint64_t>(Engine::safepoint_entry());
+  const auto body = [&](asmjit::BaseAssembler& a) {
+    if (a.arch() == asmjit::Arch::kAArch64) {
+      emit_arm64(*a.as<a64::Assembler>(), resume, entry);
+    } else {
+      emit_x86_64(*a.as<x86::Assembler>(), resume, entry);
+    }
+  };
+  if (error == asmjit::kErrorOk) error = emit_stub(stub, body);
   if (error_ == asmjit::kErrorOk) error_ = error;
   return site;
 }
 
-// In the section of stubs; afterwards the cursor is where it was.
-asmjit::Error SiteEmitter::emit_stub(const asmjit::Label& stub, const asmjit::Label& resume) {
+// `body` emits into the section of stubs; afterwards the cursor is where it was.
+asmjit::Error SiteEmitter::emit_stub(const asmjit::Label& stub,
+                                     const std::function<void(asmjit::BaseAssembler&)>& body) {
   if (stubs_ == nullptr) {
     asmjit::CodeHolder* const holder = assembler_.code();
     stubs_ = holder->sectionByName(".shunt.stubs");
@@ -71,12 +80,7 @@ asmjit::Error SiteEmitter::emit_stub(const asmjit::Label& stub, const asmjit::La
   asmjit::Error error = assembler_.section(stubs_);
   if (error != asmjit::kErrorOk) return error;
   error = assembler_.bind(stub);
-  const auto entry = reinterpret_cast<std::uint64_t>(Engine::safepoint_entry());
-  if (assembler_.arch() == asmjit::Arch::kAArch64) {
-    emit_arm64(*assembler_.as<a64::Assembler>(), resume, entry);
-  } else {
-    emit_x86_64(*assembler_.as<x86::Assembler>(), resume, entry);
-  }
+  body(assembler_);
   if (error == asmjit::kErrorOk) error = assembler_.section(section);
   if (error == asmjit::kErrorOk) error = assembler_.setOffset(offset);
   return error;

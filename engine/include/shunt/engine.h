@@ -117,6 +117,9 @@ enum class Serialisation : std::uint8_t {
 
 struct EngineOptions {
   std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
+  // A key that is flipped more often than this within a second is counted as thrashing (Engine::key_stats()), and
+  // demoted if it is a DemotableKey. 0: no limit.
+  std::uint32_t flip_limit = 0;
   bool anonymous_code = false;  // code in anonymous memory, not in a memory file: what `perf` asks its map about
   CrossModification cross_modification = CrossModification::SingleStores;
 
@@ -270,6 +273,10 @@ class SHUNT_API Engine {
   // Counters. Blocks (the commit lock). May throw std::bad_alloc.
   [[nodiscard]] EngineStats stats() const;
   [[nodiscard]] std::vector<KeyStats> key_stats() const;  // of every key that has been used with this engine
+
+  // Promotes the demoted keys that had no flip for a second; success if there is none. A commit: blocks, and has its
+  // errors. For whoever has a moment now and then: a key that is flipped again promotes itself.
+  Status promote_calm_keys();
 
   // Starts the flip log with an empty ring of `capacity` records, and stops it. When start returned, every site that a
   // commit writes is logged. Starting again empties the ring; stopping a log that is not on is success. Each is a

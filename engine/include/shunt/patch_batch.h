@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "shunt/api.h"
+#include "shunt/demotable_key.h"
 #include "shunt/error.h"
 #include "shunt/quiescence.h"
 #include "shunt/static_key.h"
@@ -54,6 +55,9 @@ class SHUNT_API PatchBatch {
   void disable(StaticKey& key) { set(key, false); }
   void set(StaticKey& key, bool on);
   void set(StaticSwitch& key, unsigned state);
+  void enable(DemotableKey& key) { set(key, true); }
+  void disable(DemotableKey& key) { set(key, false); }
+  void set(DemotableKey& key, bool on);
 
   // Queue: one reference more or fewer, as StaticKey::acquire() and release() count, but together with the rest of the
   // batch. Each call counts.

@@ -63,10 +63,10 @@ class ReferenceCount {
 };
 }  // namespace detail
 
-enum class KeyKind : std::uint8_t { Key, Switch, Call, Assumption };
+enum class KeyKind : std::uint8_t { Key, Switch, Call, Assumption, Demotable };
 
-// What StaticKey, StaticSwitch, StaticCall and Assumption share: a name, the engine that they belong to, and the state
-// that the last batch wrote. Constant-initialised, so keys may live in static storage.
+// What StaticKey, StaticSwitch, StaticCall, Assumption and DemotableKey share: a name, the engine that they belong to,
+// and the state that the last batch wrote. Constant-initialised, so keys may live in static storage.
 class SHUNT_API KeyBase {
  public:
   KeyBase(const KeyBase&) = delete;
@@ -77,6 +77,7 @@ class SHUNT_API KeyBase {
 
   // The state that the last completed batch gave to the sites. Reading a key as data is no synchronisation: the reader
   // may see the old state after its own sites changed (docs/patching-protocol.md).
+  // A DemotableKey has two more, for being demoted.
   [[nodiscard]] unsigned state() const noexcept {
     return state_.load(std::memory_order_relaxed);  // data only; orders nothing, see above
   }
@@ -87,6 +88,11 @@ class SHUNT_API KeyBase {
  protected:
   constexpr KeyBase(const char* name, KeyKind kind, unsigned states, unsigned initial) noexcept
       : name_(name), states_(states), kind_(kind), state_(initial) {}
+  // Of a DemotableKey: `data` is stored with each flip, for its sites' stubs.
+  constexpr KeyBase(const char* name, unsigned states, std::atomic<std::uint32_t>& data) noexcept
+      : name_(name), states_(states), kind_(KeyKind::Demotable), state_(0), data_(&data) {}
+  void promote() noexcept;  // if it is demoted
+
   // The key's sites stay as they were last written, and are forgotten. Not while another thread uses the key. Blocks
   // (the commit lock).
   ~KeyBase();
@@ -130,6 +136,8 @@ class SHUNT_API KeyBase {
   // A loaded module has host sites of the key, so it belongs to Engine::process(). Relaxed: whoever does not see it yet
   // comes before that module.
   std::atomic<bool> has_host_sites_{false};
+
+  std::atomic<std::uint32_t>* data_ = nullptr;  // of a DemotableKey alone: demotable_key.h
 
   detail::KeySites* sites_ = nullptr;  // owned by the engine; protected by its commit lock
 };

@@ -38,6 +38,11 @@ struct EngineStats {
 
   std::uint64_t code_bytes_used = 0, code_bytes_free = 0;  // of the reservation
   std::uint64_t keys = 0, sites = 0;                       // now
+
+  // Keys that are flipped too often (EngineOptions::flip_limit, shunt/demotable_key.h).
+  std::uint64_t times_thrashing = 0;  // how often a key began to be
+  std::uint64_t demotions = 0, promotions = 0;
+  std::uint64_t data_flips = 0;  // flips of demoted keys
 };
 
 struct KeyStats {
@@ -45,6 +50,8 @@ struct KeyStats {
   unsigned state = 0;       // that the last batch wrote
   std::uint64_t sites = 0;  // now
   std::uint64_t flips = 0;  // commits that changed its state
+  bool thrashing = false;   // flipped more often than EngineOptions::flip_limit in the last second that it was flipped in
+  bool demoted = false;
 };
 
 }  // namespace shunt

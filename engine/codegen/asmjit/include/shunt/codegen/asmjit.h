@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -40,6 +41,10 @@ class SiteEmitter {
   // are AlignedWord. Another form is refused by publish_code().
   std::size_t branch(StaticKey& key, const asmjit::Label& target, SiteForm form);
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm form);
+  // The same for a key that may be demoted (shunt/demotable_key.h). Its stub loads the key's state and branches; it is
+  // emitted as a detour's is, and keeps every register and flag. While it runs, the stack pointer is up to 136 bytes
+  // lower than at the site.
+  std::size_t branch(DemotableKey& key, const asmjit::Label& target);
 
   // The same for an assumption: falls through while it holds, branches to `target` once it is broken. publish_code()
   // refuses the code if it is broken by then (AssumptionBroken).
@@ -84,7 +89,7 @@ class SiteEmitter {
 
  private:
   std::size_t branch_or_not(KeyBase& key, const asmjit::Label& target, Flags flags);
-  asmjit::Error emit_stub(const asmjit::Label& stub, const asmjit::Label& resume);
+  asmjit::Error emit_stub(const asmjit::Label& stub, const std::function<void(asmjit::BaseAssembler&)>& body);
   std::size_t emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets);
 
   asmjit::BaseAssembler& assembler_;

@@ -1,0 +1,46 @@
+// A boolean key whose sites may read its state as data while it is flipped too often.
+//
+//   state           the site                        a flip
+//   0, 1            falls through, branches         rewrites every site, and serialises every core
+//   2, 3: demoted   branches to its stub, which     stores one word
+//                   loads the state and branches
+//
+// A flip that makes more than EngineOptions::flip_limit within a second demotes the key: it sends its sites to their
+// stubs. The stubs are emitted with the code (SiteEmitter::branch and emit_stubs), so demoting cannot fail for want of
+// memory. The key is promoted by the first flip after a second with at most half the limit, or, if none comes, by
+// Engine::promote_calm_keys().
+//
+// Synced holds for both kinds of flip: docs/patching-protocol.md, "Demoted keys".
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "shunt/api.h"
+#include "shunt/static_key.h"
+
+namespace shunt {
+
+class SHUNT_API DemotableKey : public KeyBase {
+ public:
+  // Off. `name` must outlive the key.
+  constexpr explicit DemotableKey(const char* name) noexcept : KeyBase(name, 4, word_), word_(0) {}
+
+  // A demoted key is promoted first, because its sites' stubs read this object. A thread that is inside a stub at that
+  // moment still reads it: so a key that was ever demoted ends after its code, or when no thread executes that code.
+  // Blocks. If the core serialisation of the promotion fails, the same holds for threads that have not passed the site.
+  ~DemotableKey();
+
+  [[nodiscard]] bool enabled() const noexcept { return (state() & 1) != 0; }
+  [[nodiscard]] bool demoted() const noexcept { return (state() & 2) != 0; }
+
+  // 0 or 1: what stubs load. For code generators.
+  [[nodiscard]] const std::atomic<std::uint32_t>& word() const noexcept { return word_; }
+
+ private:
+  // Stored by commits, under the commit lock: sequentially consistent, so that it is visible before commit() returns.
+  // Loaded by stubs, with acquire.
+  std::atomic<std::uint32_t> word_;
+};
+
+}  // namespace shunt
