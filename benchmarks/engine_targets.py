@@ -124,7 +124,8 @@ def flip_targets(out, results):
 
 def other_targets(out, results):
     for name, what, limit in (("metadata/2", "a two-way JIT site", 8), ("metadata/3", "a three-way JIT site", 12), ("metadata/host", "a host site", 16)):
-        out.at_most(f"Metadata of {what}", f"{limit} bytes", results.of(name, "bytes_a_site"), limit, lambda v: f"{v:.2f} bytes")
+        # Some kilobytes of the heap belong to the engine, not to its million sites.
+        out.exactly(f"Metadata of {what}", f"{limit} bytes", results.of(name, "bytes_a_site"), limit, lambda v: f"{v:.2f} bytes")
     for sites, busy in ((1, 0), (1, 1), (1_000, 0), (1_000, 1)):
         value = results.ratio(f"host/{sites}/{busy}", "p50_ns", "alias_p50_ns")
         where = "nobody running" if busy == 0 else "1 busy thread"
