@@ -30,9 +30,9 @@ KINDS = [
     ("json", r"nlohmann/.*"),
     ("fmt", r"fmt/.*"),
     ("options", r"CLI/.*"),
-    ("test libraries", r"(gtest|gmock|benchmark)/.*"),
+    ("test libraries", r"(gtest|gmock|benchmark|valgrind|xray)/.*"),
     ("system", r"(sys|linux|asm|arpa|netinet)/.*\.h"),
-    ("system", r"(ucontext|unistd|execinfo|fcntl|signal|pthread|poll|dlfcn|dirent|elf|link|sched|spawn)\.h"),
+    ("system", r"(ucontext|unistd|execinfo|fcntl|signal|pthread|poll|dlfcn|dirent|elf|link|sched|spawn|malloc|cpuid)\.h"),
     ("standard", r"[a-z_]+"),
     ("standard", r"(assert|ctype|errno|float|inttypes|limits|math|setjmp|std[a-z]+|string|time)\.h"),
 ]
