@@ -7,8 +7,9 @@ cd "$(dirname "$0")/.."
 scripts/install-dependencies.sh benchmarks
 cmake --preset release >/dev/null
 targets=(engine_flip disabled_check)
+available=$(cmake --build --preset release --target help)
 for optional in shunt_xray_sleds flag_kernels; do
-  if cmake --build --preset release --target help | grep -q "^$optional: phony\|^$optional:"; then targets+=("$optional"); fi
+  if grep -q "^$optional: " <<<"$available"; then targets+=("$optional"); fi
 done
 cmake --build --preset release -j "$(nproc)" --target "${targets[@]}"
 exec python3 benchmarks/engine_table.py build/release/bin --rounds "${1:-5}" --results build/release/engine_results.json --write
