@@ -192,8 +192,8 @@ Code& Code::operator=(Code&& other) noexcept {
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Engine::~Engine() {
   if (impl_ == nullptr) return;
-  impl_->quiescence.stop();  // retired code ends while the tables still stand
   impl_->service->stop();
+  impl_->quiescence.stop();  // retired code ends while the tables still stand; tickets that wait for threads complete
   impl_->seeing.watch.end();
 }
 

@@ -2,8 +2,8 @@
 //
 // Locks: `commit_lock` protects the site table, the regions, the bytes of all registered sites, KeyBase::sites_ of this
 // engine's keys, the plan and what is unserialised. It is held during a batch's core serialisation, so that batches are
-// complete in the order in which they wrote. With it held, CodeMemory's lock (a leaf) may be taken; nothing else, and
-// no callback is made.
+// complete in the order in which they wrote. With it held, CodeMemory's lock or that of Quiescence (leaves) may be
+// taken; nothing else, and no callback is made.
 #pragma once
 
 #include <atomic>
@@ -57,7 +57,8 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
 
   // service/ticket.cpp
   std::shared_ptr<detail::TicketState> queue(std::vector<detail::QueuedState>& states,
-                                             std::vector<detail::QueuedTarget>& targets, Visibility wanted);
+                                             std::vector<detail::QueuedTarget>& targets, Visibility wanted,
+                                             std::vector<CodeExtent>& old_path);
   static void count_pending(const detail::QueuedBatch& batch) noexcept;
   static void uncount_pending(const detail::QueuedBatch& batch) noexcept;
 
@@ -102,6 +103,10 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
                                         std::vector<CodeExtent> named_old_path, const WaitLimit& limit);
   Result<CommitReport> await_threads(Visibility wanted, std::vector<CodeExtent> old_path, const WaitLimit& limit,
                                      CommitReport report);
+
+  // quiesce/ticket_wait.cpp
+  bool await_threads(detail::TicketState& ticket) noexcept;  // commit_lock held
+  Status await_threads_of(const detail::TicketState& ticket);
 
   // quiesce/old_path.cpp; commit_lock held
   Status find_old_path(const detail::QueuedBatch& batch);

@@ -119,7 +119,12 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
       seeing.counters.failed(batch->error->code());  // of a caller's: PatchBatch::commit()
     if (batch->origin == QueuedBatch::Origin::Ticket) {
       uncount_pending(*batch);
-      static_cast<TicketState*>(batch)->committed();
+      TicketState& ticket = *static_cast<TicketState*>(batch);
+      if (await_threads(ticket)) {
+        ticket.awaits_threads();
+      } else {
+        ticket.committed();
+      }
     } else {
       batch->done.store(true, std::memory_order_release);
     }

@@ -85,9 +85,8 @@ Result<CommitReport> PatchBatch::commit_and_drain(const WaitLimit& limit) {
 }
 
 Ticket PatchBatch::commit_async(Visibility wanted) {
-  Ticket ticket(impl_->engine->impl_->queue(impl_->states, impl_->targets, wanted));
-  impl_->states.clear();
-  impl_->targets.clear();
+  Ticket ticket(impl_->engine->impl_->queue(impl_->states, impl_->targets, wanted, impl_->old_path));
+  impl_->clear();
   return ticket;
 }
 

@@ -31,8 +31,7 @@ Status BlockingThread::check(const std::vector<CodeExtent>& old_path) const {
     const auto first = std::lower_bound(addresses.begin(), addresses.end(), extent.begin, std::less<>());
     if (first == addresses.end() || !std::less<>()(*first, extent.end()) || mutated(Mutant::WaitForOneself)) continue;
     return make_error(ErrorCode::InsideOldPath, who + " would wait for itself: when this call returns it goes on at " +
-                                                    hex(*first) +
-                                                    ", in the old path. Use a ticket; nothing was written");
+                                                    hex(*first) + ", in the old path. Use a ticket");
   }
   return Ok{};
 }

@@ -212,7 +212,7 @@ Result<BlockingThread> Quiescence::blocking_thread() {
     return make_error(ErrorCode::InvalidArgument,
                       blocking.who +
                           " is in guest code and would wait for itself: leave guest code by a HostScope before waiting "
-                          "for Settled or Drained, or use a ticket; nothing was written");
+                          "for Settled or Drained, or use a ticket");
   }
   bool complete = self->walk(nullptr);
   try {
@@ -225,7 +225,7 @@ Result<BlockingThread> Quiescence::blocking_thread() {
   return make_error(ErrorCode::InvalidArgument,
                     blocking.who +
                         " has guest frames that cannot be walked (guest code was entered from guest code "
-                        "without a HostScope): use a ticket; nothing was written");
+                        "without a HostScope): use a ticket");
 }
 
 Result<QuiescenceReport> Quiescence::wait(Wanted wanted, std::vector<CodeExtent> old_path, const WaitLimit& limit) {

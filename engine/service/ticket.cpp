@@ -24,6 +24,11 @@ void TicketState::committed() noexcept {
   const auto may_end_here = std::move(itself);
 }
 
+void TicketState::awaits_threads() noexcept {
+  done.store(true, std::memory_order_release);  // see QueuedBatch::done
+  const auto may_end_here = std::move(itself);
+}
+
 void TicketState::complete(Result<CommitReport> result) noexcept {
   verdict_.emplace(std::move(result));
   complete_.store(1, std::memory_order_release);
@@ -79,6 +84,9 @@ Result<CommitReport> Ticket::wait() const {
   if (!state_->done.load(std::memory_order_acquire)) {  // see QueuedBatch::done
     if (Status status = state_->engine->impl_->carry_out_unless(&state_->done); !status) return status.error();
   }
+  if (!state_->is_complete()) {
+    if (Status status = state_->engine->impl_->await_threads_of(*state_); !status) return status.error();
+  }
   state_->await_complete();
   return state_->verdict();
 }
@@ -94,9 +102,9 @@ void Ticket::then(Callback callback) const {
 // 2. The batch is put on the list.
 // 3. The engine's own thread is woken.
 std::shared_ptr<TicketState> Engine::Impl::queue(std::vector<QueuedState>& states, std::vector<QueuedTarget>& targets,
-                                                 Visibility wanted) {
+                                                 Visibility wanted, std::vector<CodeExtent>& old_path) {
   auto ticket = std::make_shared<TicketState>(engine, service, wanted);
-  if (targets.empty() && is_complete(states)) {
+  if (targets.empty() && wanted <= Visibility::Synced && is_complete(states)) {
     ticket->complete(nothing_to_do(states));
     ticket->done.store(true, std::memory_order_release);
     return ticket;
@@ -110,6 +118,9 @@ std::shared_ptr<TicketState> Engine::Impl::queue(std::vector<QueuedState>& state
   ticket->own_targets.swap(targets);
   ticket->states = ticket->own_states;
   ticket->targets = ticket->own_targets;
+  ticket->own_old_path.extents.swap(old_path);
+  const bool derived = wanted == Visibility::Drained && ticket->own_old_path.extents.empty();
+  ticket->old_path = derived ? &ticket->own_old_path : nullptr;
   ticket->itself = ticket;
   count_pending(*ticket);
   waiting.push(*ticket);

@@ -27,6 +27,7 @@ struct TicketState final : QueuedBatch, std::enable_shared_from_this<TicketState
   std::vector<QueuedState> own_states;
   std::vector<QueuedTarget> own_targets;
   const Visibility wanted;
+  OldPath own_old_path;  // Drained; known once a leader has done the batch
 
   const std::shared_ptr<ServiceThread> service;
   Engine* const engine;                 // gone once the ticket is complete and the engine has ended
@@ -34,6 +35,9 @@ struct TicketState final : QueuedBatch, std::enable_shared_from_this<TicketState
 
   // A leader has done it: the verdict of the commit is in QueuedBatch. Commit lock held.
   void committed() noexcept;
+
+  // The same, but it is not complete before threads were seen: Quiescence completes it.
+  void awaits_threads() noexcept;
 
   // What was wanted holds, or it failed: stores the verdict, wakes who waits, hands the callbacks over. Called once.
   // Does not block, and calls nothing of the embedder's while the engine lives.

@@ -115,10 +115,11 @@ class SHUNT_API PatchBatch {
   void old_path(const CodeExtent& extent);
 
   // Queues the commit and returns: the next commit of this engine carries it out, or the engine's own thread, which is
-  // started for it, or Ticket::wait(). It is complete when `wanted` holds (Written gives Synced). Batches are carried
-  // out in the order in which they were queued, and before commits that begin later. Until then the keys must live; one
-  // that ends earlier has its queued commits carried out first. Afterwards the batch is empty and may be used again.
-  // Does not block. May throw std::bad_alloc; nothing is queued then.
+  // started for it, or Ticket::wait(). It is complete when `wanted` holds (Written gives Synced; Settled and
+  // Drained do not keep later commits waiting, and may be asked for in guest code, also in the old path). Batches are
+  // carried out in the order in which they were queued, and before commits that begin later. Until then the keys must
+  // live; one that ends earlier has its queued commits carried out first. Afterwards the batch is empty and may be used
+  // again. Does not block. May throw std::bad_alloc; nothing is queued then.
   Ticket commit_async(Visibility wanted = Visibility::Synced);
 
  private:

@@ -25,7 +25,9 @@ class SHUNT_API Ticket {
   [[nodiscard]] bool poll() const noexcept;
 
   // Blocks until the commit is complete; if nobody else is at it, this thread carries it out. What commit() would have
-  // returned. Not from signal handlers. Errors: also InsideCommit.
+  // returned. Not from signal handlers. Errors: also InsideCommit. If it is to be Settled or Drained, this thread must
+  // not wait for itself: InvalidArgument in guest code, InsideOldPath in the old path, as for commit_and_drain(); the
+  // ticket goes on.
   [[nodiscard]] Result<CommitReport> wait() const;
 
   // Calls `callback` with the verdict once the commit is complete, on the engine's own thread, with no lock held: it

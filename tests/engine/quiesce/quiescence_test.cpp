@@ -1,4 +1,4 @@
-// Settled, Drained and retirement, step by step: threads that wait at chosen places, frames that the test makes up.
+// Settled and Drained, step by step: threads that wait at chosen places, frames that the test makes up.
 // tests/engine/CMakeLists.txt builds this file a second time, with deliberate faults.
 #include <gtest/gtest.h>
 
@@ -12,153 +12,10 @@
 #include <thread>
 #include <vector>
 
-#include "shunt/engine.h"
-#include "tests/engine/test_code.h"
+#include "tests/engine/quiesce/actors.h"
 
 namespace shunt::test {
 namespace {
-
-using namespace std::chrono_literals;
-
-// Long enough to be sure that a wait does not end by itself before the test is over; nothing waits for it to pass.
-constexpr auto never = std::chrono::minutes(10);
-// What a wait that cannot succeed is given.
-constexpr auto moment = std::chrono::milliseconds(20);
-
-// A thread that does what the test tells it, one thing after the other, and stays where it is in between.
-class Actor {
- public:
-  Actor() : thread_([this] { run(); }) {}
-  ~Actor() {
-    if (!thread_.joinable()) return;
-    start([this] { stop_ = true; });
-    thread_.join();
-  }
-  Actor(const Actor&) = delete;
-
-  // Begins; the future is ready when it is done.
-  std::future<void> start(std::function<void()> step) {
-    std::packaged_task<void()> task(std::move(step));
-    std::future<void> done = task.get_future();
-    const std::lock_guard hold(lock_);
-    steps_.push_back(std::move(task));
-    changed_.notify_one();
-    return done;
-  }
-  void act(std::function<void()> step) { start(std::move(step)).get(); }
-
-  void attach(Engine& engine, ThreadOptions options) {
-    act([&] {
-      auto attached = Thread::attach(engine, std::move(options));
-      ASSERT_TRUE(attached) << attached.error().message();
-      attached_.emplace(std::move(*attached));
-    });
-  }
-  void detach() {
-    act([&] { attached_.reset(); });
-  }
-  // Ends the thread as it is.
-  void end() {
-    start([this] { stop_ = true; });
-    thread_.join();
-  }
-  void enter() {
-    act([&] { guest_.emplace(*attached_, nullptr); });
-  }
-  void leave() {
-    act([&] { guest_.reset(); });
-  }
-  void host(GuestFrame frame = {}) {
-    act([&] { host_.emplace(*attached_, frame); });
-  }
-  void back() {
-    act([&] { host_.reset(); });
-  }
-  void safepoint(GuestFrame frame = {}) {
-    act([&] { attached_->safepoint_at(frame); });
-  }
-  Thread& attached() { return *attached_; }
-  void forget_attachment() { attached_.reset(); }
-
- private:
-  void run() {
-    while (!stop_) {
-      std::unique_lock hold(lock_);
-      changed_.wait(hold, [&] { return !steps_.empty(); });
-      std::packaged_task<void()> step = std::move(steps_.front());
-      steps_.erase(steps_.begin());
-      hold.unlock();
-      step();
-    }
-  }
-
-  bool stop_ = false;
-  std::mutex lock_;
-  std::condition_variable changed_;
-  std::vector<std::packaged_task<void()>> steps_;
-  std::optional<Thread> attached_;
-  std::optional<GuestScope> guest_;
-  std::optional<HostScope> host_;
-  std::thread thread_;
-};
-
-class Quiescence : public testing::Test {
- protected:
-  void SetUp() override {
-    auto engine = Engine::create();
-    ASSERT_TRUE(engine) << engine.error().message();
-    engine_ = std::move(*engine);
-    old_ = published(*engine_, 128, {});
-  }
-
-  // Its frames are what the test says: the "frame pointer" is a list of return addresses.
-  void attach(Actor& actor, const std::string& name) {
-    actor.attach(*engine_, {name, [](const GuestFrame& innermost, const void*, AddressVisitor& visit) {
-                              if (innermost.resume_point != nullptr) visit(innermost.resume_point);
-                              if (innermost.frame_pointer == nullptr) return;
-                              for (const void* address : *static_cast<const Addresses*>(innermost.frame_pointer))
-                                visit(address);
-                            }});
-  }
-  using Addresses = std::vector<const void*>;
-  static GuestFrame frame(const void* resume_point, const Addresses* frames = nullptr) {
-    return {resume_point, nullptr, frames};
-  }
-  [[nodiscard]] CodeExtent old_path() const { return {old_.data(), old_.size()}; }
-  [[nodiscard]] const void* in_old(std::size_t offset = 5) const { return old_.data() + offset; }
-
-  std::future<Result<QuiescenceReport>> draining(const WaitLimit& limit = never) {
-    return std::async(std::launch::async, [this, limit] {
-      const std::array extents = {old_path()};
-      return engine_->drain(extents, limit);
-    });
-  }
-  std::future<Result<QuiescenceReport>> settling(const WaitLimit& limit = never) {
-    return std::async(std::launch::async, [this, limit] { return engine_->settle(limit); });
-  }
-  [[nodiscard]] Result<QuiescenceReport> drain(const WaitLimit& limit) {
-    const std::array extents = {old_path()};
-    return engine_->drain(extents, limit);
-  }
-
-  // Passes safepoints with these frames until `waiting` is over, or has seen so many.
-  template <class Waiting>
-  static bool pass_safepoints(Actor& actor, const Waiting& waiting, GuestFrame frame = {}, int at_most = 10'000) {
-    for (int i = 0; i < at_most; ++i) {
-      actor.safepoint(frame);
-      if (waiting.wait_for(1ms) == std::future_status::ready) return true;
-    }
-    return false;
-  }
-  static void expect_error(const Result<QuiescenceReport>& result, ErrorCode code, const std::string& text) {
-    ASSERT_FALSE(result);
-    EXPECT_EQ(result.error().code(), code) << result.error().message();
-    EXPECT_NE(result.error().message().find(text), std::string::npos) << result.error().message();
-  }
-
-  std::unique_ptr<Engine> engine_;
-  Code old_;
-};
 
 TEST_F(Quiescence, WithoutThreadsThereIsNobodyToWaitFor) {
   EXPECT_TRUE(engine_->settle());
@@ -449,68 +306,6 @@ TEST_F(Quiescence, AThreadAttachesToEachEngineOnce) {
     EXPECT_EQ((*other)->threads()[0].where, ThreadInfo::Where::Away);
     EXPECT_TRUE((*other)->settle()) << "waits for the other engine's threads alone";
   }
-}
-
-TEST_F(Quiescence, RetiredCodeIsFreedOnceItIsDrained) {
-  Actor actor;
-  attach(actor, "runner");
-  actor.enter();
-  const std::uint8_t* const bytes = old_.data();
-  const auto is_free = [&] { return bytes[0] == 0xCC && bytes[127] == 0xCC; };
-  std::promise<void> freed;
-  bool trapped = false;
-  ASSERT_TRUE(engine_->retire(std::move(old_), [&] {
-    trapped = is_free();
-    freed.set_value();
-  }));
-  auto done = freed.get_future();
-  EXPECT_FALSE(pass_safepoints(actor, done, frame(bytes + 1), 30));
-  EXPECT_EQ(bytes[0], 0x90) << "freed under a thread that runs it";
-  ASSERT_TRUE(pass_safepoints(actor, done, frame(this)));
-  EXPECT_TRUE(trapped) << "data may be freed after the code alone";
-  EXPECT_EQ(engine_->quiescence_counts().freed, 1U);
-  actor.leave();
-}
-
-TEST_F(Quiescence, CodeMayRetireItself) {
-  Actor actor;
-  attach(actor, "runner");
-  actor.enter();
-  const Addresses frames = {in_old()};
-  actor.act([&] { ASSERT_TRUE(engine_->retire(std::move(old_))); });
-  actor.safepoint(frame(this, &frames));
-  actor.leave();
-  EXPECT_TRUE(engine_->await_retired(never));
-  EXPECT_EQ(engine_->quiescence_counts().freed, 1U);
-}
-
-TEST_F(Quiescence, AwaitRetiredWaitsForTheCallbacks) {
-  std::atomic<int> called = 0;
-  for (int i = 0; i < 20; ++i) {
-    ASSERT_TRUE(engine_->retire(published(*engine_, 64, {}), [&] {
-      std::this_thread::sleep_for(1ms);
-      ++called;
-    }));
-  }
-  EXPECT_TRUE(engine_->await_retired(never));
-  EXPECT_EQ(called, 20);
-}
-
-TEST_F(Quiescence, RetireRefusesForeignCodeAndGivesItBack) {
-  auto other = Engine::create();
-  ASSERT_TRUE(other);
-  Code foreign = published(**other, 64, {});
-  const auto status = engine_->retire(std::move(foreign));
-  ASSERT_FALSE(status);
-  EXPECT_EQ(status.error().code(), ErrorCode::InvalidArgument);
-  EXPECT_NE(foreign.data(), nullptr);  // NOLINT(bugprone-use-after-move): refused, so not moved from
-}
-
-TEST_F(Quiescence, TheEnginesEndFreesWhatIsStillRetired) {
-  bool freed = false;
-  ASSERT_TRUE(engine_->retire(std::move(old_), [&] { freed = true; }));
-  engine_.reset();
-  EXPECT_TRUE(freed);
 }
 
 TEST_F(Quiescence, NobodyWaitsWithTheCommitLockHeld) {
