@@ -53,7 +53,6 @@ void FlipRates::changed(KeySites& sites, unsigned from, unsigned to) noexcept {
 
 // All of it under the commit lock, so that no key of the list ends meanwhile.
 Status Engine::promote_calm_keys() {
-  if (impl_->memory.in_child()) return detail::made_before_fork();
   impl_->commit_lock.lock();
   impl_->seeing.rates.begin_commit();
   std::vector<detail::QueuedState> calm;
