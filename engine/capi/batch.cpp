@@ -1,4 +1,4 @@
-// The C interface: keys and batches.
+// The C interface: batches.
 #include <string>
 
 #include "engine/capi/handles.h"
@@ -11,38 +11,26 @@ using shunt::capi::guarded;
 
 namespace {
 
-constexpr unsigned min_states = 2;
-constexpr unsigned max_states = 256;
+// Queues the state of a key or a switch.
+shunt_status queue(shunt::PatchBatch& batch, shunt_key& key, unsigned state) {
+  if (state >= key.base().states()) {
+    return fail(make_error(ErrorCode::InvalidArgument, "key \"" + key.name + "\" has " +
+                                                           std::to_string(key.base().states()) + " states; " +
+                                                           std::to_string(state) + " is none of them"));
+  }
+  if (auto* choice = std::get_if<shunt::StaticSwitch>(&key.key)) {
+    batch.set(*choice, state);
+  } else if (auto* boolean = std::get_if<shunt::StaticKey>(&key.key)) {
+    batch.set(*boolean, state != 0);
+  } else {
+    return fail(ErrorCode::InvalidArgument, "an assumption or a call has no state that can be set");
+  }
+  return SHUNT_OK;
+}
 
 }  // namespace
 
 extern "C" {
-
-shunt_status shunt_key_create(const char* name, unsigned states, shunt_key** key) {
-  if (name == nullptr || key == nullptr)
-    return fail(ErrorCode::InvalidArgument, "shunt_key_create: no name, or no place for the key");
-  return guarded([&] {
-    if (states < min_states || states > max_states) {
-      return fail(make_error(ErrorCode::InvalidArgument, std::string("shunt_key_create: key \"") + name + "\" of " +
-                                                             std::to_string(states) +
-                                                             " states; 2 to 256 are possible"));
-    }
-    *key = new shunt_key(name, states);
-    return SHUNT_OK;
-  });
-}
-
-void shunt_key_destroy(shunt_key* key) {
-  delete key;
-}
-
-unsigned shunt_key_state(const shunt_key* key) {
-  return key == nullptr ? 0 : key->key.state();
-}
-
-const char* shunt_key_name(const shunt_key* key) {
-  return key == nullptr ? "" : key->name.c_str();
-}
 
 shunt_status shunt_batch_create(shunt_engine* engine, shunt_batch** batch) {
   if (engine == nullptr || batch == nullptr)
@@ -60,10 +48,7 @@ void shunt_batch_destroy(shunt_batch* batch) {
 shunt_status shunt_batch_set(shunt_batch* batch, shunt_key* key, unsigned state) {
   if (batch == nullptr || key == nullptr)
     return fail(ErrorCode::InvalidArgument, "shunt_batch_set: no batch or no key");
-  return guarded([&] {
-    batch->batch.set(key->key, state);
-    return SHUNT_OK;
-  });
+  return guarded([&] { return queue(batch->batch, *key, state); });
 }
 
 shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key, const void* site, unsigned state,
@@ -71,7 +56,13 @@ shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key, const void
   if (batch == nullptr || key == nullptr)
     return fail(ErrorCode::InvalidArgument, "shunt_batch_retarget: no batch or no key");
   return guarded([&] {
-    batch->batch.retarget(key->key, site, state, target);
+    if (auto* choice = std::get_if<shunt::StaticSwitch>(&key->key)) {
+      batch->batch.retarget(*choice, site, state, target);
+    } else if (auto* boolean = std::get_if<shunt::StaticKey>(&key->key)) {
+      batch->batch.retarget(*boolean, site, state, target);
+    } else {
+      return fail(ErrorCode::InvalidArgument, "shunt_batch_retarget: an assumption or a call cannot be retargeted so");
+    }
     return SHUNT_OK;
   });
 }
@@ -107,11 +98,34 @@ shunt_status shunt_batch_old_path(shunt_batch* batch, const void* begin, size_t 
   });
 }
 
+shunt_status shunt_batch_invalidate(shunt_batch* batch, shunt_key* assumption) {
+  if (batch == nullptr || assumption == nullptr || !std::holds_alternative<shunt::Assumption>(assumption->key))
+    return fail(ErrorCode::InvalidArgument, "shunt_batch_invalidate: no batch or no assumption");
+  return guarded([&] {
+    batch->batch.invalidate(std::get<shunt::Assumption>(assumption->key));
+    return SHUNT_OK;
+  });
+}
+
+shunt_status shunt_batch_set_call(shunt_batch* batch, shunt_key* call, shunt_function function) {
+  if (batch == nullptr || call == nullptr || !std::holds_alternative<shunt_key::Call>(call->key))
+    return fail(ErrorCode::InvalidArgument, "shunt_batch_set_call: no batch or no static call");
+  return guarded([&] {
+    auto& target = std::get<shunt_key::Call>(call->key);
+    if (function == nullptr) {
+      batch->batch.clear(target);
+    } else {
+      batch->batch.set(target, function);
+    }
+    return SHUNT_OK;
+  });
+}
+
 shunt_status shunt_set(shunt_engine* engine, shunt_key* key, unsigned state, shunt_commit_report* report) {
   if (engine == nullptr || key == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_set: no engine or no key");
   return guarded([&] {
     shunt::PatchBatch batch(*engine->engine);
-    batch.set(key->key, state);
+    if (const shunt_status queued = queue(batch, *key, state); queued != SHUNT_OK) return queued;
     return shunt::capi::report_to(report, batch.commit());
   });
 }

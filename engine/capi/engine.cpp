@@ -121,7 +121,7 @@ shunt_status shunt_publish(shunt_engine* engine, const shunt_allocation* allocat
         engine->engine->release(to_allocation(*allocation));
         return fail(ErrorCode::InvalidArgument, "shunt_publish: a site's form is none of shunt_site_form");
       }
-      wanted.push_back({site.key == nullptr ? nullptr : &site.key->key,
+      wanted.push_back({site.key == nullptr ? nullptr : &site.key->base(),
                         to_form(site.form),
                         site.offset,
                         {site.targets, site.target_count}});

@@ -4,10 +4,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <variant>
 
+#include "shunt/assumption.h"
 #include "shunt/engine.h"
 #include "shunt/patch_batch.h"
 #include "shunt/shunt.h"
+#include "shunt/static_call.h"
 #include "shunt/static_key.h"
 #include "shunt/ticket.h"
 
@@ -16,10 +20,23 @@ struct shunt_engine {
   shunt::Engine* engine;
 };
 
+// A key of any kind. Keys do not move, so they are made in place.
 struct shunt_key {
-  shunt_key(const char* key_name, unsigned states) : name(key_name), key(name.c_str(), states) {}
+  using Call = shunt::StaticCall<void()>;  // C calls it by a pointer that it casts to the right type itself
+
+  template <class Kind, class... Args>
+  shunt_key(std::in_place_type_t<Kind> kind, const char* key_name, Args... args)
+      : name(key_name), key(kind, name.c_str(), args...) {}
+
+  [[nodiscard]] shunt::KeyBase& base() noexcept {
+    return std::visit([](auto& any) -> shunt::KeyBase& { return any; }, key);
+  }
+  [[nodiscard]] const shunt::KeyBase& base() const noexcept {
+    return std::visit([](const auto& any) -> const shunt::KeyBase& { return any; }, key);
+  }
+
   const std::string name;
-  shunt::StaticSwitch key;
+  std::variant<shunt::StaticKey, shunt::StaticSwitch, shunt::Assumption, Call> key;
 };
 
 struct shunt_batch {

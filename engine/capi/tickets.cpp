@@ -55,7 +55,12 @@ void shunt_ticket_destroy(shunt_ticket* ticket) {
 }
 
 int shunt_request(shunt_engine* engine, shunt_key* key, unsigned state) {
-  return engine != nullptr && key != nullptr && engine->engine->request(key->key, state) ? 1 : 0;
+  if (engine == nullptr || key == nullptr) return 0;
+  if (auto* boolean = std::get_if<shunt::StaticKey>(&key->key))
+    return state < 2 && engine->engine->request(*boolean, state != 0) ? 1 : 0;
+  if (auto* choice = std::get_if<shunt::StaticSwitch>(&key->key))
+    return engine->engine->request(*choice, state) ? 1 : 0;
+  return 0;
 }
 
 shunt_status shunt_carry_out_requests(shunt_engine* engine) {

@@ -104,6 +104,24 @@ typedef struct shunt_key shunt_key;
 SHUNT_C_API shunt_status shunt_key_create(const char* name, unsigned states, shunt_key** key);
 SHUNT_C_API void shunt_key_destroy(shunt_key* key);
 
+/* Counted references of a key of two states: the first switches it on, the last one off. While it has any, setting it
+ * is refused (SHUNT_KEY_HELD). Between the first and the last: no lock. */
+SHUNT_C_API shunt_status shunt_key_acquire(shunt_engine* engine, shunt_key* key);
+SHUNT_C_API shunt_status shunt_key_release(shunt_engine* engine, shunt_key* key);
+
+/* A fact that code depends on: sites of it fall through while it holds (state 0), and branch once it was invalidated,
+ * for ever. Code with a site of a broken one is refused when it is published. */
+SHUNT_C_API shunt_status shunt_assumption_create(const char* name, shunt_key** assumption);
+
+/* A static call: a direct call whose function a batch replaces. Functions of any type, cast to this one; null: empty, a
+ * no-op, only for calls without a result. */
+typedef void (*shunt_function)(void);
+SHUNT_C_API shunt_status shunt_call_create(const char* name, shunt_function function, shunt_key** call);
+
+/* Where C calls go, after a cast back: once a batch has set another function than the first, a trampoline whose address
+ * stays. */
+SHUNT_C_API shunt_function shunt_call_entry(const shunt_key* call);
+
 /* The state that the last completed batch gave to the sites: data, no synchronisation. Any thread, also signal
  * handlers. */
 SHUNT_C_API unsigned shunt_key_state(const shunt_key* key);
@@ -128,8 +146,14 @@ typedef struct shunt_commit_report {
 SHUNT_C_API shunt_status shunt_batch_create(shunt_engine* engine, shunt_batch** batch);
 SHUNT_C_API void shunt_batch_destroy(shunt_batch* batch);
 
-/* Queue; the last call for a key wins. Wrong states are reported by the commit. */
+/* Queue; the last call for a key wins. */
 SHUNT_C_API shunt_status shunt_batch_set(shunt_batch* batch, shunt_key* key, unsigned state);
+
+/* Queue: the assumption breaks. */
+SHUNT_C_API shunt_status shunt_batch_invalidate(shunt_batch* batch, shunt_key* assumption);
+
+/* Queue: the call calls `function` from the commit on; null empties it. */
+SHUNT_C_API shunt_status shunt_batch_set_call(shunt_batch* batch, shunt_key* call, shunt_function function);
 
 /* Queue: from the commit on, state `state` (> 0) of the key's site at `site` branches to `target`. */
 SHUNT_C_API shunt_status shunt_batch_retarget(shunt_batch* batch, shunt_key* key, const void* site, unsigned state,

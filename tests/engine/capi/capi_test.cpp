@@ -199,9 +199,11 @@ TEST_F(CApi, ATicketIsCompletedByWhoWaitsOrByTheEnginesThread) {
   EXPECT_EQ(verdict.get_future().get(), SHUNT_OK);
   shunt_ticket_destroy(ticket);
 
-  ASSERT_EQ(shunt_batch_set(batch, key, 2), SHUNT_OK);  // no such state
+  EXPECT_EQ(shunt_batch_set(batch, key, 2), SHUNT_INVALID_ARGUMENT);  // no such state
+  ASSERT_EQ(shunt_key_acquire(engine, key), SHUNT_OK);
+  ASSERT_EQ(shunt_batch_set(batch, key, 0), SHUNT_OK);
   ASSERT_EQ(shunt_batch_commit_async(batch, SHUNT_SYNCED, &ticket), SHUNT_OK);
-  EXPECT_EQ(shunt_ticket_wait(ticket, nullptr), SHUNT_INVALID_ARGUMENT);
+  EXPECT_EQ(shunt_ticket_wait(ticket, nullptr), SHUNT_KEY_HELD);
   shunt_ticket_destroy(ticket);
   shunt_batch_destroy(batch);
 }
@@ -233,6 +235,68 @@ TEST_F(CApi, ACommitWaitsForWhatIsWanted) {
   shunt_guest_end(&guest);
   shunt_thread_detach(thread);
   shunt_batch_destroy(batch);
+}
+
+TEST_F(CApi, ReferencesAreCounted) {
+  ASSERT_EQ(publish(key, SHUNT_ALIGNED_WORD, 1), SHUNT_OK);
+  EXPECT_EQ(shunt_key_release(engine, key), SHUNT_KEY_NOT_HELD);
+  ASSERT_EQ(shunt_key_acquire(engine, key), SHUNT_OK) << shunt_error_message();
+  ASSERT_EQ(shunt_key_acquire(engine, key), SHUNT_OK);
+  EXPECT_EQ(call(), 1);
+  EXPECT_EQ(shunt_set(engine, key, 0, nullptr), SHUNT_KEY_HELD);
+  ASSERT_EQ(shunt_key_release(engine, key), SHUNT_OK);
+  EXPECT_EQ(call(), 1);
+  ASSERT_EQ(shunt_key_release(engine, key), SHUNT_OK);
+  EXPECT_EQ(call(), 0);
+}
+
+TEST_F(CApi, AnAssumptionBreaksOnce) {
+  shunt_key* fact = nullptr;
+  ASSERT_EQ(shunt_assumption_create("fact", &fact), SHUNT_OK);
+  ASSERT_EQ(publish(fact, SHUNT_ALIGNED_WORD, 1), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(call(), 0);
+  EXPECT_EQ(shunt_set(engine, fact, 1, nullptr), SHUNT_INVALID_ARGUMENT);
+  shunt_batch* batch = nullptr;
+  ASSERT_EQ(shunt_batch_create(engine, &batch), SHUNT_OK);
+  EXPECT_EQ(shunt_batch_invalidate(batch, key), SHUNT_INVALID_ARGUMENT);
+  ASSERT_EQ(shunt_batch_invalidate(batch, fact), SHUNT_OK);
+  ASSERT_EQ(shunt_batch_commit(batch, nullptr), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(call(), 1);
+  EXPECT_EQ(shunt_key_state(fact), 1U);
+  shunt_code_destroy(code);
+  code = nullptr;
+  EXPECT_EQ(publish(fact, SHUNT_ALIGNED_WORD, 1), SHUNT_ASSUMPTION_BROKEN);
+  shunt_batch_destroy(batch);
+  shunt_key_destroy(fact);
+}
+
+int one() {
+  return 1;
+}
+int two() {
+  return 2;
+}
+
+TEST_F(CApi, ACallGoesToTheFunctionThatItWasSetTo) {
+  const auto function = [](int (*of)()) { return reinterpret_cast<shunt_function>(of); };
+  const auto result = [](const shunt_key* of) { return reinterpret_cast<int (*)()>(shunt_call_entry(of))(); };
+  shunt_key* replaced = nullptr;
+  ASSERT_EQ(shunt_call_create("replaced", function(&one), &replaced), SHUNT_OK);
+  EXPECT_EQ(result(replaced), 1);
+  shunt_batch* batch = nullptr;
+  ASSERT_EQ(shunt_batch_create(engine, &batch), SHUNT_OK);
+  ASSERT_EQ(shunt_batch_set_call(batch, replaced, function(&two)), SHUNT_OK);
+  ASSERT_EQ(shunt_batch_commit(batch, nullptr), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(result(replaced), 2);
+  const shunt_function entry = shunt_call_entry(replaced);
+  ASSERT_EQ(shunt_batch_set_call(batch, replaced, function(&one)), SHUNT_OK);
+  ASSERT_EQ(shunt_batch_commit(batch, nullptr), SHUNT_OK) << shunt_error_message();
+  EXPECT_EQ(shunt_call_entry(replaced), entry);
+  EXPECT_EQ(result(replaced), 1);
+  shunt_batch_destroy(batch);
+  shunt_engine_destroy(engine);
+  engine = nullptr;
+  shunt_key_destroy(replaced);
 }
 
 TEST_F(CApi, ARequestIsCarriedOutLater) {
