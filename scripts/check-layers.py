@@ -28,6 +28,7 @@ KINDS = [
     ("llvm", r"llvm(-c)?/.*"),
     ("wabt", r"wabt/.*"),
     ("json", r"nlohmann/.*"),
+    ("lua", r"lua\.hpp"),
     ("fmt", r"fmt/.*"),
     ("options", r"CLI/.*"),
     ("test libraries", r"(gtest|gmock|benchmark|valgrind|xray)/.*"),
@@ -53,7 +54,7 @@ RULES = {
     "runtime/wasm": {"standard", "system", "engine public", "codegen public", "runtime public", "flags", "wasm", "asmjit", "wabt",
                      "fmt"},
     "runtime/cli": PRODUCT,
-    "samples": {"standard", "system", "engine public", "codegen public", "runtime public", "asmjit", "fmt", "options", "json"},
+    "samples": {"standard", "system", "engine public", "codegen public", "runtime public", "asmjit", "fmt", "options", "json", "lua"},
     "tests": EVERYTHING,
     "benchmarks": EVERYTHING,
 }

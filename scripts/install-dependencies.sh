@@ -11,6 +11,7 @@ packages=(
   libgtest-dev libgmock-dev libbenchmark-dev valgrind python3           # tests and benchmarks
   gdb linux-perf systemtap-sdt-dev                                      # seeing: gdb and perf name generated code; probes
   xz-utils bzip2                                                        # unpacking third-party guests
+  liblua5.4-dev                                                         # a sample embeds it
   dpkg-dev pkg-config                                                   # packages, and a project that uses them
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
   clang-format-19 clang-tidy-19                                         # checks of the source
