@@ -80,7 +80,14 @@ void guards_in_lua(benchmark::State& state) {
   interleave(state, [&] { site.run(calls); },
              {{"variable", [&] { by_variable.run(calls); }}, {"unguarded", [&] { unguarded.run(calls); }}});
 }
-BENCHMARK(guards_in_lua)->Iterations(iterations(2000));
+
+void register_all() {
+  benchmark::RegisterBenchmark("guards_in_lua", guards_in_lua)->UseManualTime()->Iterations(iterations(4000));
+}
 
 }  // namespace
 }  // namespace shunt::bench
+
+int main(int argc, char** argv) {
+  return shunt::bench::run_main(argc, argv, shunt::bench::register_all);
+}

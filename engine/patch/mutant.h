@@ -87,6 +87,7 @@ enum class Mutant : std::uint8_t {
   SkipDataStore,           // a demotable key's state is not stored as data
   SkipDataSerialisation,   // arm64: no core serialisation after a demoted key's flip
   LeaveDemoted,            // a demoted key ends while its sites' stubs read it
+  OwnThreadsBlockAll,      // the engine's own threads block the signal of core serialisations
 };
 
 #ifdef SHUNT_MUTANTS

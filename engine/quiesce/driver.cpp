@@ -1,6 +1,5 @@
 // The driver of grace periods: a thread of the engine that begins with the first request that finds a thread in guest
 // code. See quiescence.h for the steps.
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 
 #include "engine/patch/mutant.h"
 #include "engine/quiesce/quiescence.h"
+#include "engine/service/own_thread.h"
 #include "shunt/patch_batch.h"
 
 namespace shunt::detail {
@@ -31,10 +31,7 @@ constexpr microseconds last_pause{20'000};
 
 Status Quiescence::start_driver() {
   if (driver_ != nullptr) return Ok{};
-  // The thread inherits the mask: signals are for the embedder's threads.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const OwnThreadSignals inherited;
   Status status = Ok{};
   try {
     driver_ = std::make_unique<std::thread>([this] { drive(); });
@@ -42,7 +39,6 @@ Status Quiescence::start_driver() {
     status = make_error(ErrorCode::SystemCall,
                         std::string("the thread that waits for safepoints cannot be made: ") + error.what());
   }
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return status;
 }
 

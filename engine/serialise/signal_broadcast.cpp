@@ -43,7 +43,9 @@ struct Acknowledgements {
   // Futex: changes with every acknowledgement. Release, so that who sees the change sees the acknowledgement.
   std::atomic<std::uint32_t> count{0};
 
-  int signal = 0;  // 0: no handler is installed. Protected by SignalBroadcast::process()'s lock
+  // 0: no handler is installed. Written under SignalBroadcast::process()'s lock; relaxed, because signal_in_use() alone
+  // reads it without, as data.
+  std::atomic<int> signal{0};
 };
 Acknowledgements shared;
 
@@ -151,6 +153,10 @@ Status SignalBroadcast::start(int signal) {
     return unavailable("/proc/self/task does not list the calling thread; is /proc that of another pid namespace?");
   }
   return install(signal);
+}
+
+int SignalBroadcast::signal_in_use() noexcept {
+  return shared.signal.load(std::memory_order_relaxed);  // see there
 }
 
 Status SignalBroadcast::install(int signal) {

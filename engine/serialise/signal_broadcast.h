@@ -45,6 +45,10 @@ class SignalBroadcast final : public LockedAtFork {
   // SerialisationUnavailable (names the cause); then nothing has changed.
   Status start(int signal);
 
+  // The signal that rounds are made by, or 0 while there were none: what no thread of the process may block. Does not
+  // block.
+  [[nodiscard]] static int signal_in_use() noexcept;
+
   // The guarantee of CoreSerialiser::serialise(). Rounds come one after the other; a call that waited while another
   // thread's whole round passed needs none of its own. Errors: SerialisationFailed, which names the thread that did not
   // acknowledge within `timeout`. Precondition: started.

@@ -1,29 +1,14 @@
 #include "engine/service/service_thread.h"
 
-#include <csignal>
 #include <cstring>
 #include <string>
 #include <utility>
 
 #include "engine/service/futex.h"
+#include "engine/service/own_thread.h"
 #include "engine/service/ticket_state.h"
 
 namespace shunt::detail {
-namespace {
-
-// Signals that are sent to a process shall run their handlers on the host program's threads. Not blocked: those that a
-// callback's own instructions raise, and those that a core serialisation may be made by (SIGURG, real-time signals).
-sigset_t signals_for_others() noexcept {
-  sigset_t set;
-  sigemptyset(&set);
-  for (const int signal : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGCHLD, SIGTSTP,
-                           SIGTTIN, SIGTTOU, SIGWINCH, SIGIO}) {
-    sigaddset(&set, signal);
-  }
-  return set;
-}
-
-}  // namespace
 
 void PostedCallback::run() noexcept {
   callback(ticket->verdict());
@@ -43,11 +28,8 @@ PostedCallback* PostedCallback::in_order(PostedCallback* latest) noexcept {
 Status ServiceThread::start() {
   State state = State::None;
   if (!state_.compare_exchange_strong(state, State::Starting, std::memory_order_acquire)) return Ok{};
-  const sigset_t blocked = signals_for_others();
-  sigset_t old;
-  pthread_sigmask(SIG_BLOCK, &blocked, &old);
+  const OwnThreadSignals inherited;
   const int failed = pthread_create(&thread_, nullptr, &run, this);
-  pthread_sigmask(SIG_SETMASK, &old, nullptr);
   if (failed != 0) {
     state_.store(State::None, std::memory_order_release);
     return make_error(ErrorCode::SystemCall, std::string("pthread_create for the engine's own thread: ") +

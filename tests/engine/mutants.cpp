@@ -90,6 +90,7 @@ constexpr std::array names = {
     std::pair{Mutant::SkipDataStore, "skip_data_store"sv},
     std::pair{Mutant::SkipDataSerialisation, "skip_data_serialisation"sv},
     std::pair{Mutant::LeaveDemoted, "leave_demoted"sv},
+    std::pair{Mutant::OwnThreadsBlockAll, "own_threads_block_all"sv},
 };
 
 Mutant chosen() noexcept {

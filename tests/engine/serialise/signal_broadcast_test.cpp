@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "shunt/thread.h"
 #include "tests/engine/child.h"
 #include "tests/engine/flips_under_threads.h"
 
@@ -119,6 +120,32 @@ TEST_F(SignalBroadcastTest, FlipsUnderRunningThreads) {
   const auto engine = Engine::create(options);
   ASSERT_TRUE(engine) << engine.error().message();
   EXPECT_EQ(flips_under_threads(**engine, "signals"), "");
+}
+
+// The thread that carries out tickets and the one that waits for safepoints.
+TEST_F(SignalBroadcastTest, TheEnginesOwnThreadsTakeTheSignal) {
+  EngineOptions options;
+  options.serialisation = Serialisation::Signals;
+  const auto engine = Engine::create(options);
+  ASSERT_TRUE(engine) << engine.error().message();
+  ASSERT_TRUE((*engine)->start_service_thread());
+  std::atomic<bool> in_guest_code = false, stop = false;
+  std::thread guest([&] {
+    auto thread = Thread::attach(**engine);
+    if (thread) {
+      const GuestScope scope(*thread);
+      in_guest_code = true;
+      while (!stop) thread->safepoint();
+    }
+    in_guest_code = true;
+  });
+  while (!in_guest_code) std::this_thread::yield();
+  const auto settled = (*engine)->settle();  // by a thread of its own, because one is in guest code
+  EXPECT_TRUE(settled) << settled.error().message();
+  const Status serialised = serialise(milliseconds(10'000));
+  EXPECT_TRUE(serialised) << serialised.error().message();
+  stop = true;
+  guest.join();
 }
 
 TEST_F(SignalBroadcastTest, TheHandlerDisturbsNothing) {
