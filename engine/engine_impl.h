@@ -161,6 +161,8 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status adopt(detail::AdoptedModule& adopted);
   Status adopt(detail::AdoptedModule& adopted, detail::HostRun& run, detail::HostRewrite& rewrite);
   Status prepare_host_text(const detail::QueuedBatch& batch);
+  Status own_text(const detail::Region& region);
+  Status own_text_of_breakpoints() noexcept;
   Status move_text(detail::AdoptedModule& adopted);
   void share_host_text() noexcept;
   void drop_host_module(detail::HostModule& module) noexcept;  // takes it

@@ -105,6 +105,9 @@ void Engine::Impl::write_breakpoints() noexcept {
 // Serialises after what was written last, and makes the steps that are left, each with its core serialisation. On error
 // the batch stays where it is, and this is to be called again.
 Status Engine::Impl::serialise_steps(CommitReport& report) noexcept {
+  if (breakpoints.in_flight()) {
+    if (Status status = own_text_of_breakpoints(); !status) return status;
+  }
   for (;;) {
     if (!skips_serialisation(breakpoints.step)) {
       if (Status status = serialise(); !status) {

@@ -175,15 +175,31 @@ Status Engine::Impl::adopt(AdoptedModule& adopted, HostRun& run, detail::HostRew
   return Ok{};
 }
 
+// Text that is not moved yet, or shared since a fork(), before it is written.
+Status Engine::Impl::own_text(const detail::Region& region) {
+  if (region.views.rw != nullptr) return Ok{};
+  const auto adopted = std::find_if(host_modules.begin(), host_modules.end(),
+                                    [&](const auto& module) { return &module->region == &region; });
+  return adopted == host_modules.end() ? Status(Ok{}) : move_text(**adopted);
+}
+
+// What a batch that a failed core serialisation holds up has still to write, if a fork() came since.
+Status Engine::Impl::own_text_of_breakpoints() noexcept {
+  try {
+    for (const detail::BreakpointSite& site : breakpoints.sites) {
+      if (site.dropped != 0) continue;
+      if (Status status = own_text(*regions[site.region]); !status) return status;
+    }
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::OutOfMemory, "no heap memory to move host text");
+  }
+  return Ok{};
+}
+
 // Before the bytes of a batch are checked: the text of every region that it is going to write gets its RW alias, and
 // none of its keys has sites that could not be adopted.
 Status Engine::Impl::prepare_host_text(const detail::QueuedBatch& batch) {
-  const auto prepare = [this](const SiteGroup& group) -> Status {
-    if (group.region->views.rw != nullptr) return Ok{};
-    const auto adopted = std::find_if(host_modules.begin(), host_modules.end(),
-                                      [&](const auto& module) { return &module->region == group.region; });
-    return adopted == host_modules.end() ? Status(Ok{}) : move_text(**adopted);
-  };
+  const auto prepare = [this](const SiteGroup& group) { return own_text(*group.region); };
   for (std::size_t i = plan.batch.first_change; i < plan.changes.size(); ++i) {
     for (const SiteGroup& group : plan.changes[i].sites->groups) {
       if (Status status = prepare(group); !status) return status;
