@@ -83,9 +83,9 @@ class StaticCall<R(Args...)> : public detail::CallBase {
     return entry_.load(std::memory_order_acquire)(std::forward<Args>(args)...);
   }
 
-  // Where C++ calls go. Once a batch has set the call to another function than it was made with, that is its trampoline,
-  // whose address stays as long as the call and its engine live: a function pointer for code that knows nothing of
-  // static calls. Before, the initial function.
+  // Where C++ calls go. Once a batch has set the call to another function than it was made with, that is its
+  // trampoline, whose address stays as long as the call and its engine live: a function pointer for code that knows
+  // nothing of static calls. Before, the initial function.
   [[nodiscard]] Function* entry() const noexcept { return entry_.load(std::memory_order_acquire); }
 
  private:

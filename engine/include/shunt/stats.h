@@ -50,7 +50,8 @@ struct KeyStats {
   unsigned state = 0;       // that the last batch wrote
   std::uint64_t sites = 0;  // now
   std::uint64_t flips = 0;  // commits that changed its state
-  bool thrashing = false;   // flipped more often than EngineOptions::flip_limit in the last second that it was flipped in
+  bool thrashing =
+      false;  // flipped more often than EngineOptions::flip_limit in the last second that it was flipped in
   bool demoted = false;
 };
 
