@@ -13,7 +13,6 @@ namespace shunt {
 using detail::BreakpointSite;
 using detail::BreakpointStep;
 using detail::CodeSpan;
-using detail::CommitPlan;
 using detail::Mutant;
 using detail::SiteGroup;
 

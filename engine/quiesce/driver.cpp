@@ -185,8 +185,10 @@ void Quiescence::unlock_after_fork() {
 }
 
 void Quiescence::restart_in_child() noexcept {
-  (void)driver_.release();   // the thread is not there; its handle cannot be joined
-  (void)changed_.release();  // threads of the parent wait for it: it can be neither used nor ended
+  // The thread is not there, and its handle cannot be joined; threads of the parent wait for the condition, so it can
+  // be neither used nor ended.
+  [[maybe_unused]] const auto* const left_thread = driver_.release();
+  [[maybe_unused]] const auto* const left_condition = changed_.release();
   changed_ = std::make_unique<std::condition_variable>();
   in_round_ = false;
   const auto here = std::this_thread::get_id();

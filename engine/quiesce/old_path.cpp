@@ -86,11 +86,11 @@ Status Engine::Impl::find_old_path(const QueuedBatch& batch) {
                           "\" has sites in the embedder's own code, whose paths the engine does not know: name the old "
                           "path with PatchBatch::old_path(); nothing was written");
   };
-  // The last call for a key counts.
+  // Each key once: all of its entries have the state that the last call gave it.
   std::vector<std::pair<KeySites*, unsigned>> wanted;
   for (const QueuedState& queued : batch.states)
     wanted.emplace_back(queued.key->sites_, plan.state_of(*queued.key->sites_));
-  std::ranges::stable_sort(wanted, std::less<>(), &std::pair<KeySites*, unsigned>::first);
+  std::ranges::sort(wanted, std::less<>(), &std::pair<KeySites*, unsigned>::first);
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     const auto [sites, state] = wanted[i];
     if (i + 1 < wanted.size() && wanted[i + 1].first == sites) continue;

@@ -15,7 +15,6 @@
 
 namespace shunt {
 
-using detail::GuestSegment;
 using detail::ThreadRecord;
 using State = ThreadRecord::State;
 

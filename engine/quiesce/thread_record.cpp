@@ -9,8 +9,9 @@
 namespace shunt {
 
 // The words may lie in frames of C++ functions, where a sanitizer knows better than to let them be read.
-[[gnu::no_sanitize("address", "thread")]] void walk_frame_pointers(const GuestFrame& innermost, const void* entry_mark,
-                                                                   AddressVisitor& visit) {
+__attribute__((no_sanitize("address", "thread"))) void walk_frame_pointers(const GuestFrame& innermost,
+                                                                           const void* entry_mark,
+                                                                           AddressVisitor& visit) {
   if (innermost.resume_point != nullptr) visit(innermost.resume_point);
   const auto end = reinterpret_cast<std::uintptr_t>(entry_mark);
   auto frame = reinterpret_cast<std::uintptr_t>(innermost.frame_pointer);

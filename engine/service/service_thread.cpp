@@ -87,7 +87,7 @@ bool ServiceThread::post(std::unique_ptr<PostedCallback>& callback) noexcept {
     if (head == PostedCallback::end_mark()) return false;
     callback->next = head;
   } while (!posted_.compare_exchange_weak(head, callback.get(), std::memory_order_release, std::memory_order_relaxed));
-  (void)callback.release();
+  [[maybe_unused]] const auto* const posted = callback.release();
   wake();
   return true;
 }

@@ -49,7 +49,7 @@ void TicketState::then(std::unique_ptr<PostedCallback> callback) {
     callback->next = head;
   } while (
       !callbacks_.compare_exchange_weak(head, callback.get(), std::memory_order_release, std::memory_order_acquire));
-  (void)callback.release();
+  [[maybe_unused]] const auto* const kept = callback.release();
 }
 
 void TicketState::hand_over(std::unique_ptr<PostedCallback> callback) {

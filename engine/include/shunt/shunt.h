@@ -22,6 +22,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+/* This is C. NOLINTBEGIN(modernize-*) */
 
 /* ------------------------------------------------------------------------------------------------------- errors */
 
@@ -366,6 +367,7 @@ SHUNT_C_API shunt_status shunt_observe(shunt_engine* engine, const shunt_observe
 SHUNT_C_API shunt_status shunt_code_set_name(shunt_engine* engine, const shunt_code* code, uint32_t offset,
                                              uint32_t size, const char* name);
 
+/* NOLINTEND(modernize-*) */
 #ifdef __cplusplus
 }
 #endif

@@ -51,7 +51,7 @@ struct GuestFrame {
   // The function that called the one in which this is written. Only if that function keeps frame pointers.
   [[gnu::always_inline]] static GuestFrame of_caller() noexcept {
     void* const* const frame = static_cast<void* const*>(__builtin_frame_address(0));
-    return {__builtin_return_address(0), frame + 2, *frame};
+    return {__builtin_return_address(0), static_cast<const void*>(frame + 2), *frame};
   }
 };
 

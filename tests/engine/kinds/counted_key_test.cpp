@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "shunt/engine.h"
@@ -187,13 +188,13 @@ TEST_F(CountedKey, BelongsToOneEngine) {
   EXPECT_EQ(key_.references(), 1U);
 }
 
-// Calls a function instead of serialising.
+// Calls a function, once, instead of serialising.
 class WatchedSerialiser final : public detail::CoreSerialiser {
  public:
   explicit WatchedSerialiser(std::function<void()>& watch) : watch_(watch) {}
   [[nodiscard]] std::string_view name() const noexcept override { return "watched"; }
   Status serialise() override {
-    if (watch_) watch_();
+    if (const auto watch = std::exchange(watch_, nullptr)) watch();
     return Ok{};
   }
 
@@ -221,7 +222,6 @@ TEST_F(CountedKey, TheFirstReferenceCountsWhenItsFlipIsComplete) {
     second = std::thread([&] {
       if (!key.acquire(**watched) || !complete.load(std::memory_order_acquire)) early = true;
     });
-    watch = nullptr;
     complete.store(true, std::memory_order_release);  // the last moment before the serialisation is over
   };
   ASSERT_TRUE(key.acquire(**watched));
