@@ -170,6 +170,7 @@ TEST_P(ForkTest, AChildThatOnlyExecsCopiesNothing) {
   EXPECT_NE(object(), parents) << "a child may have been there";
 }
 
+#ifndef __SANITIZE_THREAD__  // which makes a vfork() a fork()
 TEST_P(ForkTest, VforkAndSpawnCostNothing) {
   const unsigned long before = object();
   const pid_t child = vfork();
@@ -190,6 +191,7 @@ TEST_P(ForkTest, VforkAndSpawnCostNothing) {
   EXPECT_EQ(answer(), 1);
   EXPECT_EQ(object(), before);
 }
+#endif
 
 TEST_P(ForkTest, ManyForksLeaveNothingBehind) {
   const auto fork_and_flip = [&](bool on) {
