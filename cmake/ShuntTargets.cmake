@@ -8,6 +8,22 @@ endif()
 
 find_package(Threads REQUIRED)
 
+# The instruction set that is built for: sources that there is one of for each bear its name.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  set(SHUNT_INSTRUCTION_SET x86_64)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+  set(SHUNT_INSTRUCTION_SET arm64)
+else()
+  message(FATAL_ERROR "shunt knows x86-64 and arm64, and this is ${CMAKE_SYSTEM_PROCESSOR}")
+endif()
+
+# Tests that set tools of this machine (gdb, perf, valgrind, other compilers) on what was built, or that check the project around the
+# code, belong to the plain build alone: not to instrumented programs, and not to those of another machine, which an emulator runs.
+set(SHUNT_TEST_WITH_TOOLS ON)
+if(SHUNT_SANITIZE OR CMAKE_CROSSCOMPILING)
+  set(SHUNT_TEST_WITH_TOOLS OFF)
+endif()
+
 # Warnings are errors only for us, never for a project that includes us.
 function(shunt_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wpedantic -Wshadow -Wno-missing-field-initializers

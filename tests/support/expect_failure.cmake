@@ -1,13 +1,13 @@
 # Runs a test program with a deliberate fault and demands that it fails by an assertion: not by a crash, a time-out, a missing program.
 #
-#   cmake -DPROGRAM=<path> -DMUTANT=<name> -DFAILS=<regex> [-DSAYS=<regex>] [-DFILTER=<gtest filter>] -P expect_failure.cmake
+#   cmake [-DEMULATOR=<command and its arguments>] -DPROGRAM=<path> -DMUTANT=<name> -DFAILS=<regex> [-DSAYS=<regex>] [-DFILTER=<gtest filter>] -P expect_failure.cmake
 #
 # FAILS matches the name of a test that must be among the failed ones; SAYS what the output must say.
 set(ENV{SHUNT_MUTANT} ${MUTANT})
 if(NOT FILTER)
   set(FILTER "*")
 endif()
-execute_process(COMMAND ${PROGRAM} --gtest_filter=${FILTER} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
+execute_process(COMMAND ${EMULATOR} ${PROGRAM} --gtest_filter=${FILTER} RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE errors)
 if(NOT result EQUAL 1)
   message(FATAL_ERROR "mutant ${MUTANT} was not caught by an assertion (result: ${result})\n${output}\n${errors}")
 endif()
