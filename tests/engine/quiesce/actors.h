@@ -153,6 +153,16 @@ class Quiescence : public testing::Test {
     }
     return false;
   }
+  // Passes safepoints with these frames until the thread was looked at three times, or `waiting` is over: true. However
+  // slow the machine, a wait that one look ends does not get away with it.
+  template <class Waiting>
+  bool ends_by_looks(Actor& actor, const Waiting& waiting, GuestFrame frame = {}) {
+    const std::uint64_t enough = engine_->quiescence_counts().looks + 3;
+    while (engine_->quiescence_counts().looks < enough) {
+      if (pass_safepoints(actor, waiting, frame, 1)) return true;
+    }
+    return false;
+  }
   static void expect_error(const Result<QuiescenceReport>& result, ErrorCode code, const std::string& text) {
     ASSERT_FALSE(result);
     EXPECT_EQ(result.error().code(), code) << result.error().message();

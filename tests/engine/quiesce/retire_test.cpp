@@ -27,7 +27,7 @@ TEST_F(Retirement, RetiredCodeIsFreedOnceItIsDrained) {
     freed.set_value();
   }));
   auto done = freed.get_future();
-  EXPECT_FALSE(pass_safepoints(actor, done, frame(bytes + 1), 30));
+  EXPECT_FALSE(ends_by_looks(actor, done, frame(bytes + 1)));
   EXPECT_EQ(bytes[0], 0x90) << "freed under a thread that runs it";
   ASSERT_TRUE(pass_safepoints(actor, done, frame(this)));
   EXPECT_TRUE(trapped) << "data may be freed after the code alone";
