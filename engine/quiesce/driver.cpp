@@ -59,8 +59,9 @@ void Quiescence::stop() noexcept {
 void Quiescence::drive() noexcept {
   Lock hold(lock_);
   microseconds pause = first_pause;
-  while (!stop_) {
+  while (true) {
     run_completions(hold);
+    if (stop_) return;  // said, perhaps, while callbacks ran: not in time for a wait
     if (active_.empty() && completions_.empty()) {
       pause = first_pause;
       changed_->wait(hold);
