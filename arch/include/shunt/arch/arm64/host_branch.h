@@ -7,19 +7,19 @@ namespace shunt::arch::arm64 {
 
 // A site, with its record. Whether execution took its branch, which it does at first if `branches`. `key` is the
 // address of a pointer to the key; it has hidden visibility, so it is a constant for the assembler wherever the key
-// itself is.
+// itself is. "S": a symbol; with "i", GCC refuses it in position-independent code.
 template <auto* key, bool branches, int flags>
 [[gnu::always_inline]] inline bool host_branch() noexcept {
   if constexpr (branches) {
     asm goto(".Lshunt_site%=: b %l[branch]\n" SHUNT_HOST_RECORD("R_AARCH64_NONE")
              :
-             : [key] "i"(key), [flags] "i"(flags)
+             : [key] "S"(key), [flags] "i"(flags)
              :
              : branch);
   } else {
     asm goto(".Lshunt_site%=: nop\n" SHUNT_HOST_RECORD("R_AARCH64_NONE")
              :
-             : [key] "i"(key), [flags] "i"(flags)
+             : [key] "S"(key), [flags] "i"(flags)
              :
              : branch);
   }
