@@ -24,6 +24,7 @@ TEST(Arm64Cache, CtrOfRealCpus) {
       Case{"A64FX", 0x86668006, {256, 256, true, true}},
       Case{"Neoverse V1", 0xB444C004, {64, 64, false, false}},
       Case{"Neoverse N1 with IDC", 0x9444C004, {64, 64, false, true}},
+      Case{"Neoverse N1 as Linux shows it where erratum 1542419 is worked around", 0x9444C00A, {64, 4096, false, true}},
       Case{"32-byte instruction lines", 0x84448003, {64, 32, true, true}},
       Case{"DIC alone", 0xA444C004, {64, 64, true, false}},
       Case{"upper half set", 0x00000004'8444C004, {64, 64, true, true}},
