@@ -15,10 +15,13 @@ packages=(
   nlohmann-json3-dev libcli11-dev                                      #   headers alone
   libgtest-dev:arm64 libgmock-dev:arm64                                # tests
   liblua5.4-dev:arm64                                                  # a sample embeds it
+  libcapstone4 libglib2.0-0 libgnutls30 libnuma1 liburing2             # an emulator that is unpacked alone
 )
 suite=bookworm-backports
 emulator=qemu-user/$suite      # 10; Debian 12's own never sees what is written through an alias
 emulator_file=$tools/usr/bin/qemu-aarch64
+plugin_emulator=qemu-user/bookworm    # 7.2: takes the plugin of tests/models/arm64/sequence
+plugin_emulator_file=$tools/plugin-emulator/usr/bin/qemu-aarch64
 wabt=wabt:arm64                # a library and its headers, in one package with programs of the same names
 wabt_file=$tools/usr/lib/aarch64-linux-gnu/libwabt.a
 
@@ -89,7 +92,7 @@ unpack() {
 }
 
 missing=$(missing_packages | tr '\n' ' ')
-[ -z "$missing" ] && [ -e "$emulator_file" ] && [ -e "$wabt_file" ] && exit 0
+[ -z "$missing" ] && [ -e "$emulator_file" ] && [ -e "$plugin_emulator_file" ] && [ -e "$wabt_file" ] && exit 0
 
 check_system
 has_architecture || echo "Adding the architecture arm64 to this system (dpkg --add-architecture arm64)"
@@ -99,6 +102,10 @@ as_root "$missing"
 if [ ! -e "$emulator_file" ]; then
   echo "Unpacking $emulator into build/arm64-tools"
   unpack "$emulator" ./usr/bin/qemu-aarch64
+fi
+if [ ! -e "$plugin_emulator_file" ]; then
+  echo "Unpacking $plugin_emulator into build/arm64-tools/plugin-emulator"
+  (tools=$tools/plugin-emulator && unpack "$plugin_emulator" ./usr/bin/qemu-aarch64)
 fi
 if [ ! -e "$wabt_file" ]; then
   echo "Unpacking $wabt into build/arm64-tools"

@@ -1,16 +1,17 @@
 // A TCG plugin (QEMU's plugin interface, version 1): what an emulated arm64 program executes between two markers.
 //
 //   hint #100   a region begins        hint #101   it ends        (on the thread that began it)
-//   system call 0x5348554E (begin, end)  stores to these addresses are of interest, here and in later regions; so is memory that is
+//   system call 0x5348554E (begin, end)  stores to these addresses are of interest, here and in later regions; so is
+//   memory that is
 //                                        mapped shared and writable within a region
 //
-// For each region, on standard error (-d plugin) or in the file that -D names, `region`, then one line for each event in the order
-// of execution, then `end instructions=N`: how many the thread executed between the markers.
+// For each region, on standard error (-d plugin) or in the file that -D names, `region`, then one line for each event
+// in the order of execution, then `end instructions=N`: how many the thread executed between the markers.
 //
-//   S <offset> <size>    a store; the offset counts from the begin of its range      F <offset> <size>   the same, to memory mapped in the region
-//   D  DC CVAU           I  IC IVAU           i  ISB
-//   B  DSB ISH           b  DSB ISHLD         dsb <CRm>  any other DSB
-//   M  membarrier(PRIVATE_EXPEDITED_SYNC_CORE)        K  tgkill        R  mremap        y <number>  any other system call
+//   S <offset> <size>    a store; the offset counts from the begin of its range      F <offset> <size>   the same, to
+//   memory mapped in the region D  DC CVAU           I  IC IVAU           i  ISB B  DSB ISH           b  DSB ISHLD dsb
+//   <CRm>  any other DSB M  membarrier(PRIVATE_EXPEDITED_SYNC_CORE)        K  tgkill        R  mremap        y <number>
+//   any other system call
 //
 // Events of other threads begin with `other`: barriers, maintenance, and stores of interest.
 //
@@ -31,8 +32,8 @@ struct qemu_info_t;
 typedef void (*translation_callback)(plugin_id, struct qemu_plugin_tb*);
 typedef void (*execution_callback)(unsigned, void*);
 typedef void (*memory_callback)(unsigned, meminfo, uint64_t, void*);
-typedef void (*syscall_callback)(plugin_id, unsigned, int64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
-                                 uint64_t);
+typedef void (*syscall_callback)(plugin_id, unsigned, int64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                                 uint64_t, uint64_t, uint64_t);
 typedef void (*syscall_return_callback)(plugin_id, unsigned, int64_t, int64_t);
 enum { no_registers = 0, writes = 2 };
 extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id, translation_callback);
@@ -114,14 +115,15 @@ static void stored(unsigned thread, meminfo info, uint64_t address, void* unused
   for (unsigned i = 0; i < range_count; ++i) {
     if (address < ranges[i].begin || address >= ranges[i].end) continue;
     char event[60];
-    snprintf(event, sizeof event, "%c 0x%" PRIx64 " %u", ranges[i].event, address - ranges[i].begin, 1U << qemu_plugin_mem_size_shift(info));
+    snprintf(event, sizeof event, "%c 0x%" PRIx64 " %u", ranges[i].event, address - ranges[i].begin,
+             1U << qemu_plugin_mem_size_shift(info));
     put(thread, event);
     return;
   }
 }
 
-static void called(plugin_id id, unsigned thread, int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f,
-                   uint64_t g, uint64_t h) {
+static void called(plugin_id id, unsigned thread, int64_t number, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                   uint64_t e, uint64_t f, uint64_t g, uint64_t h) {
   (void)id, (void)e, (void)f, (void)g, (void)h;
   char event[40];
   mapping_size = 0;
@@ -149,7 +151,8 @@ static void called(plugin_id id, unsigned thread, int64_t number, uint64_t a, ui
 
 static void returned(plugin_id id, unsigned thread, int64_t number, int64_t result) {
   (void)id, (void)thread;
-  if (number == sys_mmap && mapping_size != 0 && result > 0) watch((uint64_t)result, (uint64_t)result + mapping_size, 'F');
+  if (number == sys_mmap && mapping_size != 0 && result > 0)
+    watch((uint64_t)result, (uint64_t)result + mapping_size, 'F');
 }
 
 // The event that executing this instruction is, or null.
@@ -173,7 +176,8 @@ static void translated(plugin_id id, struct qemu_plugin_tb* block) {
     uint32_t word;
     memcpy(&word, qemu_plugin_insn_data(instruction), sizeof word);
     if (!whole && (word == begin_marker || word == end_marker)) {
-      qemu_plugin_register_vcpu_insn_exec_cb(instruction, word == begin_marker ? begin_region : end_region, no_registers, NULL);
+      qemu_plugin_register_vcpu_insn_exec_cb(instruction, word == begin_marker ? begin_region : end_region,
+                                             no_registers, NULL);
       continue;
     }
     qemu_plugin_register_vcpu_insn_exec_cb(instruction, executed, no_registers, event_of(word));

@@ -2,12 +2,12 @@
 //
 // usage: sequence_program CTR commit SITES STRIDE    a flip of SITES sites that lie STRIDE bytes apart
 //                         publish SIZE               publish() of SIZE bytes of code
-//                         publish_nosync             publish_nosync() of code, and the commit that branches to it: two regions
-//                         fork                       the first commit after a fork()
-//                         retire                     a commit that drains, and the end of the old path
-//                         signals                    a commit by signals, with a second thread
-//                         loop SITES ROUNDS          code that executes SITES sites, which are off, in a loop of ROUNDS rounds
-//                         host_loop SITES ROUNDS     the same with sites in this program's own text; SITES is 0, 1 or 16
+//                         publish_nosync             publish_nosync() of code, and the commit that branches to it: two
+//                         regions fork                       the first commit after a fork() retire a commit that
+//                         drains, and the end of the old path signals                    a commit by signals, with a
+//                         second thread loop SITES ROUNDS          code that executes SITES sites, which are off, in a
+//                         loop of ROUNDS rounds host_loop SITES ROUNDS     the same with sites in this program's own
+//                         text; SITES is 0, 1 or 16
 //
 // CTR: the value of CTR_EL0 that the engine goes by, or `host`: the (emulated) core's own.
 // Prints the value that it went by.
@@ -106,9 +106,9 @@ std::unique_ptr<Engine> make_engine(std::string_view ctr, bool signals) {
   std::printf("ctr 0x%llx\n", static_cast<unsigned long long>(value));
   std::fflush(stdout);
   detail::EngineParts parts;
-  parts.patcher =
-      own ? detail::make_host_patcher()
-          : std::make_unique<detail::Protocol<arch::arm64::InstructionSet, Writer>>(InstructionSet::Arm64, Writer(value));
+  parts.patcher = own ? detail::make_host_patcher()
+                      : std::make_unique<detail::Protocol<arch::arm64::InstructionSet, Writer>>(InstructionSet::Arm64,
+                                                                                                Writer(value));
   if (signals) {
     auto serialiser = std::make_unique<Signals>();
     if (Status status = serialiser->start(); !status) fail("signals", status.error().message());
