@@ -74,7 +74,7 @@ def modelled(name, thread=0):
             letters.append("K")
         elif target == "P1:Lpage":  # what plays a page-table entry
             letters.append("R")
-        elif re.match(r"P\d:L", target):
+        elif target == "word" or re.match(r"P\d:L", target):
             letters.append("S")
         else:
             letter = {"DC": "D", "IC": "I", "ISB": "i", "DSB ISH": "B", "DSB ISHLD": "b"}
@@ -164,6 +164,8 @@ class Checker:
     def waiting(self):
         _, (region,) = self.run([NO_IDC_NO_DIC, "retire"])
         self.expect("a commit, and the end of the old path: retire.litmus", collapsed(region.events), collapsed(modelled("retire")))
+        _, (region,) = self.run([NO_IDC_NO_DIC, "data_flip"])
+        self.expect("a flip of a demoted key: data-flip.litmus", region.events, modelled("data-flip"))
         _, (region,) = self.run([NO_IDC_NO_DIC, "signals"])
         self.expect("a commit by signals: signal.litmus", collapsed(region.events), collapsed(modelled("signal")))
         self.expect("a signal's handler: signal.litmus", region.others, modelled("signal", 1))

@@ -33,6 +33,7 @@
 #include "engine/patch/protocol.h"
 #include "engine/serialise/membarrier.h"
 #include "engine/serialise/signal_broadcast.h"
+#include "shunt/demotable_key.h"
 #include "shunt/engine.h"
 #include "shunt/host_site.h"
 
@@ -42,6 +43,7 @@ namespace {
 
 using namespace shunt;
 
+constexpr std::uint32_t flip_limit = 4;  // more than other keys here are flipped
 constexpr std::uint32_t nop = 0xD503201F;
 constexpr std::uint32_t ret = 0xD65F03C0;
 constexpr std::uint32_t subtract_one = 0xF1000400;  // subs x0, x0, #1
@@ -51,6 +53,10 @@ void begin_region() {
 }
 void end_region() {
   asm volatile("hint #101" : : : "memory");
+}
+
+void watch_stores(const void* begin, std::size_t size) {
+  syscall(0x5348554E, begin, static_cast<const char*>(begin) + size);
 }
 
 // Every operation is DirectWriter's; which of them are needed is the test's to say.
@@ -118,8 +124,9 @@ std::unique_ptr<Engine> make_engine(std::string_view ctr, bool signals) {
   }
   EngineOptions options;
   options.code_reservation = std::size_t{1} << 20;
+  options.flip_limit = flip_limit;
   auto engine = need(Engine::create(options, std::move(parts)), "engine");
-  syscall(0x5348554E, detail::code_views(*engine).rw, detail::code_views(*engine).rw + options.code_reservation);
+  watch_stores(detail::code_views(*engine).rw, options.code_reservation);
   return engine;
 }
 
@@ -230,6 +237,27 @@ void retire(Engine& engine) {
   if (!drained) fail("drain", drained.error().message());
 }
 
+void flip_demoted(Engine& engine) {
+  DemotableKey key("key");
+  StaticKey other("other");
+  const Made made = make_code(engine, 64, other, 0, 4);
+  const std::uint32_t targets[] = {60, 60, 60};
+  const NewSite site{&key, SiteForm::AlignedWord, 0, targets};
+  const Code code = need(engine.publish(made.allocation, {&site, 1}), "publish");
+  watch_stores(&key.word(), sizeof key.word());
+  PatchBatch batch(engine);
+  for (std::uint32_t flips = 0; flips <= flip_limit; ++flips) {  // within a second
+    batch.set(key, flips % 2 == 0);
+    need(batch.commit(), "commit");
+  }
+  if (!key.demoted()) fail("flip", "the key is not demoted");
+  batch.set(key, !key.enabled());
+  begin_region();
+  const auto report = batch.commit();
+  end_region();
+  if (!report) fail("commit", report.error().message());
+}
+
 void commit_by_signals(Engine& engine) {
   int ends[2];
   if (pipe(ends) != 0) fail("pipe", std::strerror(errno));
@@ -303,6 +331,8 @@ int main(int argc, char** argv) {
     commit_after_fork(*engine);
   } else if (what == "retire") {
     retire(*engine);
+  } else if (what == "data_flip") {
+    flip_demoted(*engine);
   } else if (what == "signals") {
     commit_by_signals(*engine);
   } else if (what == "loop") {
