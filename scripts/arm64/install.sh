@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what it takes to build for arm64 on an amd64 machine with Debian 12, and to run the result by emulation:
 #   - by apt: the cross compiler, and the arm64 libraries beside the machine's own;
-#   - unpacked into build/arm64-tools: what cannot be installed beside the machine's own, and qemu-user 10 from bookworm-backports.
+#   - unpacked into build/arm64-tools: what cannot be installed beside the machine's own, qemu-user 10 from bookworm-backports, and
+#     Debian 12's qemu-user 7.2, which takes plugins.
 # Says first what it changes in the system: it adds the architecture arm64 and the suite bookworm-backports. Does nothing if all is
 # there. As root or with passwordless sudo it installs; otherwise it prints what to run and fails.
 # usage: scripts/arm64/install.sh
