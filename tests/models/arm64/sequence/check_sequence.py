@@ -163,7 +163,8 @@ class Checker:
 
     def waiting(self):
         _, (region,) = self.run([NO_IDC_NO_DIC, "retire"])
-        self.expect("a commit, and the end of the old path: retire.litmus", collapsed(region.events), collapsed(modelled("retire")))
+        for test in ("retire", "retire-inside"):
+            self.expect(f"a commit, and the end of the old path: {test}.litmus", collapsed(region.events), collapsed(modelled(test)))
         _, (region,) = self.run([NO_IDC_NO_DIC, "data_flip"])
         self.expect("a flip of a demoted key: data-flip.litmus", region.events, modelled("data-flip"))
         _, (region,) = self.run([NO_IDC_NO_DIC, "signals"])
