@@ -100,7 +100,7 @@ def write_table(tests, verdicts, reasons):
     for key, test in tests:
         name, _, what = key.partition(": ")
         entry = f"  {what}" if what else name
-        reason = reasons.get(key, ("", ""))[1]
+        reason = reasons.get(key, ("", ""))[1] if verdicts[test.name].startswith("Never") else ""
         lines.append(f"{entry:<46}  {verdicts[test.name]:<14}{' # ' + reason if reason else ''}".rstrip())
     TABLE.write_text("\n".join(lines) + "\n")
 
