@@ -139,6 +139,8 @@ Status Engine::Impl::bind(KeyBase& key) {
   if (key.sites_ == nullptr) {
     // No batch of this engine has touched the key yet, so its state is the initial one, or what an earlier engine left.
     key.sites_ = table.add_key(key, key.state());
+    if (key.kind() == KeyKind::Demotable && detail::DemotableStates(key).demoted(key.state()))
+      seeing.rates.some_demoted.store(true, std::memory_order_relaxed);  // under commit_lock
   }
   return Ok{};
 }
@@ -244,6 +246,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, det
   engine->impl_ = std::make_unique<Impl>(*engine, options, std::move(*mapping), std::move(parts.patcher),
                                          std::move(parts.serialiser));
   engine->impl_->seeing.rates.configure(options.flip_limit, parts.clock);
+  engine->impl_->watches_demoted_keys = parts.watches_demoted_keys;
   return engine;
 }
 

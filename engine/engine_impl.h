@@ -53,7 +53,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   [[nodiscard]] static bool kind_is_complete(const detail::QueuedState& queued) noexcept;
   void lead(detail::QueuedBatch* own) noexcept;  // commit_lock held; released when it returns
   Status carry_out_unless(const std::atomic<bool>* done);
-  static void carry_out(void* impl) noexcept;
+  static bool carry_out(void* impl) noexcept;
 
   // service/ticket.cpp
   std::shared_ptr<detail::TicketState> queue(std::vector<detail::QueuedState>& states,
@@ -83,7 +83,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Result<detail::CommitPlan::Change> plan_state(const detail::QueuedState& queued);
   void add_change(const detail::CommitPlan::Change& change);
   Status plan_retarget(const detail::QueuedTarget& queued);
-  [[nodiscard]] unsigned wanted_state(const detail::QueuedState& queued) const noexcept;
+  [[nodiscard]] detail::CommitPlan::Change plan_demotable(const detail::QueuedState& queued) const noexcept;
   void keep_changes(CommitReport& report);
   void plan_rewrites();
   [[nodiscard]] bool shows(const detail::CommitPlan::Retarget& retarget) const noexcept;
@@ -114,6 +114,10 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   // observe/seeing.cpp
   static std::size_t write_unwatched(void* impl) noexcept;  // write_plan()
   static std::size_t write_watched(void* impl) noexcept;    // the same, and notes what it does
+
+  // observe/flip_rates.cpp
+  bool watch_demoted_keys() noexcept;
+  void begin_watching_demoted_keys() noexcept;
 
   // patch/breakpoint.cpp; commit_lock held
   [[nodiscard]] bool by_breakpoint(const detail::SiteGroup& group) const noexcept;
@@ -214,6 +218,10 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   // Counts commits that wrote. Written under commit_lock; relaxed, because reports of commits that found nothing to do
   // read it as data.
   std::atomic<std::uint64_t> generation{0};
+
+  // The engine's own thread promotes keys. Constant once the engine is made.
+  bool watches_demoted_keys = true;
+  std::uint64_t next_look_at_demoted = 0;  // of monotonic_clock(); the engine's own thread alone uses it
 
   detail::Seeing seeing{&write_unwatched, &write_watched};  // who watches; its parts say what protects them
   detail::Quiescence quiescence{engine};                    // last: its driver uses the rest

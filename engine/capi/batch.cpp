@@ -13,15 +13,17 @@ namespace {
 
 // Queues the state of a key or a switch.
 shunt_status queue(shunt::PatchBatch& batch, shunt_key& key, unsigned state) {
-  if (state >= key.base().states()) {
-    return fail(make_error(ErrorCode::InvalidArgument, "key \"" + key.name + "\" has " +
-                                                           std::to_string(key.base().states()) + " states; " +
-                                                           std::to_string(state) + " is none of them"));
+  const unsigned states = std::holds_alternative<shunt::DemotableKey>(key.key) ? 2 : key.base().states();
+  if (state >= states) {
+    return fail(make_error(ErrorCode::InvalidArgument, "key \"" + key.name + "\" has " + std::to_string(states) +
+                                                           " states; " + std::to_string(state) + " is none of them"));
   }
   if (auto* choice = std::get_if<shunt::StaticSwitch>(&key.key)) {
     batch.set(*choice, state);
   } else if (auto* boolean = std::get_if<shunt::StaticKey>(&key.key)) {
     batch.set(*boolean, state != 0);
+  } else if (auto* demotable = std::get_if<shunt::DemotableKey>(&key.key)) {
+    batch.set(*demotable, state != 0);
   } else {
     return fail(ErrorCode::InvalidArgument, "an assumption or a call has no state that can be set");
   }

@@ -61,6 +61,7 @@ shunt_status shunt_engine_create(const shunt_engine_options* options, shunt_engi
     wanted.serialisation_signal = given.serialisation_signal;
     if (given.serialisation_timeout_ms != 0)
       wanted.serialisation_timeout = std::chrono::milliseconds(given.serialisation_timeout_ms);
+    wanted.flip_limit = given.flip_limit;
     shunt::Result<std::unique_ptr<shunt::Engine>> made = shunt::Engine::create(wanted);
     if (!made) return fail(made.error());
     shunt::Engine* const address = made->get();

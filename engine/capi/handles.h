@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "shunt/assumption.h"
+#include "shunt/demotable_key.h"
 #include "shunt/engine.h"
 #include "shunt/patch_batch.h"
 #include "shunt/shunt.h"
@@ -36,7 +37,7 @@ struct shunt_key {
   }
 
   const std::string name;
-  std::variant<shunt::StaticKey, shunt::StaticSwitch, shunt::Assumption, Call> key;
+  std::variant<shunt::StaticKey, shunt::StaticSwitch, shunt::Assumption, Call, shunt::DemotableKey> key;
 };
 
 struct shunt_batch {

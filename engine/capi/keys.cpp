@@ -1,4 +1,6 @@
 // The C interface: keys of all kinds.
+#include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "engine/capi/handles.h"
@@ -64,12 +66,39 @@ shunt_status shunt_call_create(const char* name, shunt_function function, shunt_
   });
 }
 
+shunt_status shunt_demotable_key_create(const char* name, shunt_key** key) {
+  if (name == nullptr || key == nullptr)
+    return fail(ErrorCode::InvalidArgument, "shunt_demotable_key_create: no name, or no place for the key");
+  return guarded([&] {
+    *key = new shunt_key(std::in_place_type<shunt::DemotableKey>, name);
+    return SHUNT_OK;
+  });
+}
+
+const uint32_t* shunt_demotable_key_word(const shunt_key* key) {
+  const auto* const demotable = key == nullptr ? nullptr : std::get_if<shunt::DemotableKey>(&key->key);
+  static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(uint32_t));
+  return demotable == nullptr ? nullptr : reinterpret_cast<const uint32_t*>(&demotable->word());
+}
+
+int shunt_key_demoted(const shunt_key* key) {
+  const auto* const demotable = key == nullptr ? nullptr : std::get_if<shunt::DemotableKey>(&key->key);
+  return demotable != nullptr && demotable->demoted() ? 1 : 0;
+}
+
+shunt_status shunt_promote_calm_keys(shunt_engine* engine) {
+  if (engine == nullptr) return fail(ErrorCode::InvalidArgument, "shunt_promote_calm_keys: no engine");
+  return guarded([&] { return shunt::capi::status_of(engine->engine->promote_calm_keys()); });
+}
+
 void shunt_key_destroy(shunt_key* key) {
   delete key;
 }
 
 unsigned shunt_key_state(const shunt_key* key) {
-  return key == nullptr ? 0 : key->base().state();
+  if (key == nullptr) return 0;
+  const auto* const demotable = std::get_if<shunt::DemotableKey>(&key->key);
+  return demotable != nullptr ? static_cast<unsigned>(demotable->enabled()) : key->base().state();
 }
 
 const char* shunt_key_name(const shunt_key* key) {

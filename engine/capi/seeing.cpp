@@ -34,7 +34,7 @@ shunt_status shunt_engine_stats(const shunt_engine* engine, shunt_stats* stats) 
     shunt::capi::fill_known_part(
         stats, shunt_stats{0, now.commits, now.no_op_commits, now.sites_written, now.publications, now.check_ns,
                            now.write_ns, now.maintenance_ns, now.serialise_ns, now.code_bytes_used, now.code_bytes_free,
-                           now.keys, now.sites});
+                           now.keys, now.sites, now.times_thrashing, now.demotions, now.promotions, now.data_flips});
     return SHUNT_OK;
   });
 }

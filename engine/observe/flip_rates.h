@@ -5,7 +5,10 @@
 // near the limit does not go to and fro.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+
+#include "shunt/static_key.h"
 
 namespace shunt::detail {
 
@@ -14,6 +17,25 @@ struct KeySites;
 using Clock = std::uint64_t (*)() noexcept;  // nanoseconds, never backwards
 
 std::uint64_t monotonic_clock() noexcept;
+
+// The states of a demotable key: its values, and the same again for being demoted.
+class DemotableStates {
+ public:
+  explicit DemotableStates(const KeyBase& key) noexcept : values_(key.states() / 2) {}
+
+  [[nodiscard]] unsigned value(unsigned state) const noexcept { return demoted(state) ? state - values_ : state; }
+  [[nodiscard]] bool demoted(unsigned state) const noexcept { return state >= values_; }
+  [[nodiscard]] unsigned state(unsigned value, bool demoted) const noexcept {
+    return demoted ? value + values_ : value;
+  }
+  // From one state of a demoted key to another: the sites stay as they are.
+  [[nodiscard]] bool is_data_flip(unsigned from, unsigned to) const noexcept {
+    return from != to && demoted(from) && demoted(to);
+  }
+
+ private:
+  unsigned values_;
+};
 
 // Of one key.
 struct FlipRate {
@@ -36,28 +58,28 @@ class FlipRates {
   // The rate with one more flip now.
   [[nodiscard]] FlipRate with_flip(FlipRate rate) const noexcept;
 
+  [[nodiscard]] std::uint32_t limit() const noexcept { return limit_; }
+
   // Whether the last flip is a window or more ago.
   [[nodiscard]] bool calm(const FlipRate& rate) const noexcept { return now_ - rate.window >= 2 * window_ns; }
 
-  // The state to give to a demotable key that is now in `state` and shall be `on`; what the bits mean is in
-  // demotable_key.h.
-  [[nodiscard]] unsigned next_state(const FlipRate& rate, unsigned state, bool on) const noexcept;
-
-  // A key's change is complete.
-  void changed(KeySites& sites, unsigned from, unsigned to) noexcept;
+  // A key's change is complete. `set`: it was set anew, which counts as a flip even if the value is the same.
+  void changed(KeySites& sites, unsigned from, unsigned to, bool set) noexcept;
 
   std::uint64_t times_thrashing = 0, demotions = 0, promotions = 0, data_flips = 0;
 
- private:
+  // A key may be demoted. Set by the commit that demotes one, reset by a look at all keys that finds none. Relaxed: the
+  // engine's own thread is woken after it was set, which orders the two; to others it is a hint.
+  std::atomic<bool> some_demoted{false};
+
   static constexpr std::uint64_t window_ns = 1'000'000'000;
+
+ private:
+  void flipped(KeySites& sites) noexcept;
+
   std::uint32_t limit_ = 0;
   Clock clock_ = nullptr;
   std::uint64_t now_ = 0;
 };
-
-// From one state of a demoted key to the other: the sites stay as they are.
-[[nodiscard]] constexpr bool is_data_flip(unsigned from, unsigned to) noexcept {
-  return from != to && (from & to & 2) != 0;
-}
 
 }  // namespace shunt::detail

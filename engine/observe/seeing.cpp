@@ -125,8 +125,9 @@ std::vector<KeyStats> Engine::key_stats() const {
   for (const auto& sites : impl_->table.keys()) {
     const unsigned state = sites->key->state();
     const bool demotable = sites->key->kind() == KeyKind::Demotable;
-    all.push_back({sites->key->name(), demotable ? state & 1 : state, sites->size(), sites->flips,
-                   sites->rate.thrashing, demotable && (state & 2) != 0});
+    const detail::DemotableStates states(*sites->key);
+    all.push_back({sites->key->name(), demotable ? states.value(state) : state, sites->size(), sites->flips,
+                   sites->rate.thrashing, demotable && states.demoted(state)});
   }
   return all;
 }

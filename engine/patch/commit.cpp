@@ -68,8 +68,9 @@ void Engine::Impl::commit_group(QueuedBatch* first) noexcept {
     for (const CommitPlan::Change& change : plan.changes) {
       const unsigned from = change.sites->key->state();
       complete_key(*change.sites);
-      seeing.rates.changed(*change.sites, from, change.to);
+      seeing.rates.changed(*change.sites, from, change.to, change.set);
     }
+    for (KeySites* sites : plan.set_again) seeing.rates.changed(*sites, sites->written, sites->written, true);
   } else {
     forget_counts();
   }

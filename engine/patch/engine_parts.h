@@ -15,7 +15,8 @@ struct EngineParts {
   std::unique_ptr<Patcher> patcher;
   std::unique_ptr<CoreSerialiser> serialiser;
   Backing backing = Backing::Any;
-  Clock clock = &monotonic_clock;  // for EngineOptions::flip_limit
+  Clock clock = &monotonic_clock;    // for EngineOptions::flip_limit
+  bool watches_demoted_keys = true;  // on a thread of its own, by the real clock
 };
 
 // The two mappings of an engine's code memory, for tests and benchmarks that look at, or damage, code that stands.

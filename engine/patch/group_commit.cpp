@@ -46,9 +46,10 @@ bool Engine::Impl::kind_is_complete(const QueuedState& queued) noexcept {
   return queued.key->kind() != KeyKind::Key || static_cast<const StaticKey&>(*queued.key).references() == 0;
 }
 
-// Whether `state` is the one that is wanted. Whether a DemotableKey is demoted is no concern of the batch.
+// Whether `state` is the one that is wanted. Whether a demotable key is demoted is no concern of the batch.
 bool Engine::Impl::as_wanted(const QueuedState& queued, unsigned state) noexcept {
-  return (queued.key->kind() == KeyKind::Demotable ? state & 1 : state) == queued.state;
+  const bool demotable = queued.key->kind() == KeyKind::Demotable;
+  return (demotable ? detail::DemotableStates(*queued.key).value(state) : state) == queued.state;
 }
 
 // Whether every key is in its wanted state, its last flip complete and nothing queued for it: then what a commit
@@ -101,18 +102,22 @@ Status Engine::Impl::carry_out_unless(const std::atomic<bool>* done) {
 }
 
 // For the engine's own thread.
-void Engine::Impl::carry_out(void* impl) noexcept {
+bool Engine::Impl::carry_out(void* impl) noexcept {
   Impl& self = *static_cast<Impl*>(impl);
-  if (self.waiting.empty() && self.requests.empty()) return;
-  self.commit_lock.lock();
-  self.lead(nullptr);
+  if (!self.waiting.empty() || !self.requests.empty()) {
+    self.commit_lock.lock();
+    self.lead(nullptr);
+  }
+  return self.watch_demoted_keys();
 }
 
 void Engine::Impl::lead(QueuedBatch* own) noexcept {
   QueuedBatch* group = waiting.empty() ? own : waiting.take_all(own);
   const bool requested = !requests.empty();
   if (requested) group = requests.take_all(group);
+  const std::uint64_t demotions = seeing.rates.demotions;
   if (group != nullptr) commit_group(group);
+  const bool demoted = seeing.rates.demotions != demotions;
   for (QueuedBatch* batch = group; batch != nullptr;) {
     QueuedBatch* const next = batch->next;  // once it is done, a batch may end
     if (batch->error && batch->origin != QueuedBatch::Origin::Caller)
@@ -133,6 +138,8 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
   if (requested) requests.done();
   if (mutated(detail::Mutant::LeadUntilNoneWaits) && !waiting.empty()) return lead(nullptr);
   commit_lock.unlock();
+  if (seeing.rates.some_demoted.load(std::memory_order_relaxed)) begin_watching_demoted_keys();
+  if (demoted) service->wake();
 }
 
 }  // namespace shunt

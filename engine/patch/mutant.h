@@ -87,6 +87,12 @@ enum class Mutant : std::uint8_t {
   SkipDataStore,           // a demotable key's state is not stored as data
   SkipDataSerialisation,   // arm64: no core serialisation after a demoted key's flip
   LeaveDemoted,            // a demoted key ends while its sites' stubs read it
+  LeaveCalmDemoted,        // nobody promotes demoted keys by itself
+  ForgetSetAgain,          // a DemotableSwitch that is set to the value that it has is no flip
+  StopUnheard,             // the driver sleeps although the engine ended while it ran callbacks
+  IgnoreLackOfMemory,      // code is written to memory that the kernel did not give
+  KeepParentsDriver,       // fork: the child counts on a thread that waits for threads, and on what it was doing
+  KeepHeldUpText,          // fork: a batch that is held up is carried on in host text that is shared
   OwnThreadsBlockAll,      // the engine's own threads block the signal of core serialisations
 };
 

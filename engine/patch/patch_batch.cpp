@@ -32,6 +32,9 @@ void PatchBatch::set(StaticKey& key, bool on) {
 void PatchBatch::set(DemotableKey& key, bool on) {
   impl_->states.push_back({&key, on ? 1U : 0U});
 }
+void PatchBatch::set(DemotableSwitch& key, unsigned value) {
+  impl_->states.push_back({&key, value});
+}
 void PatchBatch::set(StaticSwitch& key, unsigned state) {
   impl_->states.push_back({&key, state});
 }
@@ -50,6 +53,9 @@ void PatchBatch::invalidate(Assumption& assumption) {
 }
 
 void PatchBatch::retarget(StaticSwitch& key, const void* site, unsigned state, const void* target) {
+  impl_->targets.push_back({&key, site, state, target});
+}
+void PatchBatch::retarget(DemotableSwitch& key, const void* site, unsigned state, const void* target) {
   impl_->targets.push_back({&key, site, state, target});
 }
 void PatchBatch::retarget(StaticKey& key, const void* site, unsigned state, const void* target) {

@@ -62,6 +62,7 @@ void Engine::Impl::begin_plan() noexcept {
   plan.rewrites.clear();
   plan.counts.clear();
   plan.calls.clear();
+  plan.set_again.clear();
   plan.written.clear();
   plan.sites_to_write = 0;
   plan.changes_again = false;
@@ -77,6 +78,7 @@ Status Engine::Impl::plan_batch(QueuedBatch& batch) {
   own.first_change = plan.changes.size();
   own.first_retarget = plan.retargets.size();
   own.first_call = plan.calls.size();
+  own.first_set_again = plan.set_again.size();
   own.replaced.clear();
   own.recounts.clear();
   own.rewrites.clear();
@@ -115,6 +117,7 @@ void Engine::Impl::drop_batch() noexcept {
   for (std::size_t i = own.first_change; i < plan.changes.size(); ++i) plan.changes[i].sites->last_commit = 0;
   plan.changes.resize(own.first_change);
   plan.retargets.resize(own.first_retarget);
+  plan.set_again.resize(own.first_set_again);
   for (const CommitPlan::Change& earlier : own.replaced) plan.changes[earlier.sites->change] = earlier;
   drop_counts();
   drop_calls();
@@ -132,15 +135,20 @@ void Engine::Impl::add_change(const CommitPlan::Change& change) {
   sites.batch_change = plan.changes.size() - 1;
 }
 
-// The state that the key's sites get. A DemotableKey's is demoted or not as its rate says, but within one commit it is
-// demoted or promoted only once.
-unsigned Engine::Impl::wanted_state(const QueuedState& queued) const noexcept {
-  const KeySites& sites = *queued.key->sites_;
+// What a demotable key's sites get. It is demoted or not as its rate says, but within one commit demoted or promoted
+// only once.
+CommitPlan::Change Engine::Impl::plan_demotable(const QueuedState& queued) const noexcept {
+  KeySites& sites = *queued.key->sites_;
+  const detail::DemotableStates states(*queued.key);
   const unsigned now = plan.state_of(sites);
-  const unsigned next = queued.operation == detail::QueuedOperation::Promote
-                            ? queued.state
-                            : seeing.rates.next_state(sites.rate, now, queued.state != 0);
-  return sites.last_commit == plan.number ? (next & 1) | (now & 2) : next;
+  CommitPlan::Change change{&sites, now};
+  const bool promotes = queued.operation == detail::QueuedOperation::Promote;
+  change.set = !promotes && queued.key->data_ == nullptr;
+  if (!change.set && !promotes && states.value(now) == queued.state) return change;
+  const bool demoted = !promotes && seeing.rates.with_flip(sites.rate).thrashing;
+  const bool settled = sites.last_commit == plan.number;
+  change.to = states.state(queued.state, settled ? states.demoted(now) : demoted);
+  return change;
 }
 
 // Of the batch's keys, those stay in its part of the plan that would not have the wanted state without it.
@@ -152,16 +160,22 @@ void Engine::Impl::keep_changes(CommitReport& report) {
     KeySites& sites = *change.sites;
     const CommitPlan::Change before = plan.after_batches(sites);
     const std::size_t size = sites.size();
-    change.data_only = sites.key->kind() == KeyKind::Demotable && detail::is_data_flip(before.to, change.to);
+    const detail::DemotableStates states(*sites.key);
+    const bool demotable = sites.key->kind() == KeyKind::Demotable;
+    change.data_only = demotable && states.is_data_flip(before.to, change.to);
     if (change.same(before)) {
       report.sites_unchanged += size;
+      if (change.set && !mutated(detail::Mutant::ForgetSetAgain)) {
+        plan.set_again.push_back(&sites);
+        plan.data_flips |= states.demoted(change.to);
+      }
       continue;
     }
     (change.data_only ? report.sites_unchanged : report.sites_written) += size;
     plan.data_flips |= change.data_only;
     if (sites.last_commit == plan.number) {
       own.replaced.push_back(before);
-      change.data_only = change.data_only && detail::is_data_flip(sites.written, change.to);
+      change.data_only = change.data_only && states.is_data_flip(sites.written, change.to);
       plan.changes[sites.change] = change;  // of two batches of a commit, the later one counts
       plan.changes_again = true;
       continue;
@@ -179,14 +193,16 @@ Result<CommitPlan::Change> Engine::Impl::plan_state(const QueuedState& queued) {
   if (queued.operation == detail::QueuedOperation::Call) {
     return plan_call(static_cast<detail::CallBase&>(*queued.key), queued.function);
   }
-  if (queued.state >= queued.key->states()) {
+  const bool demotable = queued.key->kind() == KeyKind::Demotable;
+  const unsigned states = queued.key->states() / (demotable ? 2 : 1);  // that can be asked for
+  if (queued.state >= states) {
     return make_error(ErrorCode::InvalidArgument, std::string("key \"") + queued.key->name() + "\" has " +
-                                                      std::to_string(queued.key->states()) + " states; " +
+                                                      std::to_string(states) + " states; " +
                                                       std::to_string(queued.state) + " is none of them");
   }
   if (Status status = bind(*queued.key); !status) return status.error();
   CommitPlan::Change change{queued.key->sites_, queued.state};
-  if (queued.key->kind() == KeyKind::Demotable) change.to = wanted_state(queued);
+  if (demotable) return plan_demotable(queued);
   if (queued.key->kind() != KeyKind::Key) return change;
   auto& key = static_cast<StaticKey&>(*queued.key);
   if (queued.operation != detail::QueuedOperation::Set) {
@@ -295,11 +311,11 @@ std::size_t Engine::Impl::write_plan() noexcept {
   }
   for (const CommitPlan::Change& change : plan.changes) {
     if (change.target != detail::CallSites::none) aim_call(change);
-    // A demotable key's state as data, before any site leads to a stub that loads it. Sequentially consistent: see
+    // A DemotableKey's state as data, before any site leads to a stub that loads it. Sequentially consistent: see
     // demotable_key.h.
     std::atomic<std::uint32_t>* const data = change.sites->key->data_;
     if (data != nullptr && !mutated(detail::Mutant::SkipDataStore))
-      data->store(change.to & 1, std::memory_order_seq_cst);
+      data->store(detail::DemotableStates(*change.sites->key).value(change.to), std::memory_order_seq_cst);
     for (const SiteGroup& group : change.groups()) {
       if (by_breakpoint(group)) {
         patcher->add_breakpoints(group, change.to, breakpoints.sites);

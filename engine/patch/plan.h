@@ -23,6 +23,7 @@ struct CommitPlan {
     unsigned to;
     std::uint32_t target = CallSites::none;  // of a static call that is not to be empty: where its sites are to lead
     bool data_only = false;                  // a demoted key's: its sites stay as they are
+    bool set = false;                        // a DemotableSwitch is set, perhaps to the value that it has
 
     // The sites to check and to write.
     [[nodiscard]] std::span<const SiteGroup> groups() const noexcept {
@@ -48,11 +49,12 @@ struct CommitPlan {
   };
 
   // Of the whole commit.
-  std::vector<Change> changes;      // keys that an admitted batch changes, each once; expected bytes checked
-  std::vector<Retarget> retargets;  // in ticket order
-  std::vector<Retarget> rewrites;   // retargets of the state that their site is in and stays in: one a site
-  std::vector<Count> counts;        // keys whose references admitted batches count, each once; shut meanwhile
-  std::vector<Call> calls;          // static calls that admitted batches set, in ticket order; the last one counts
+  std::vector<Change> changes;       // keys that an admitted batch changes, each once; expected bytes checked
+  std::vector<Retarget> retargets;   // in ticket order
+  std::vector<Retarget> rewrites;    // retargets of the state that their site is in and stays in: one a site
+  std::vector<Count> counts;         // keys whose references admitted batches count, each once; shut meanwhile
+  std::vector<Call> calls;           // static calls that admitted batches set, in ticket order; the last one counts
+  std::vector<KeySites*> set_again;  // those of DemotableSwitches that a batch sets to the state that they have
   std::vector<arch::CodeRange> written;
   std::uint64_t number = 0;  // of the commit
 
@@ -64,11 +66,12 @@ struct CommitPlan {
     std::vector<Retarget> rewrites;  // sites that it rewrites in place
     std::vector<std::pair<std::size_t, std::uint32_t>> recounts;  // places in `counts`, and what stood there before
     std::size_t first_call = 0;                                   // its part of `calls`
+    std::size_t first_set_again = 0;                              // its part of `set_again`
     std::uint64_t number = 0;
   } batch;
   bool changes_again = false;  // a batch changes a key that an earlier one of the commit changes
 
-  bool data_flips = false;         // there is a change that is data_only
+  bool data_flips = false;         // a demoted key changes without its sites
   std::size_t sites_to_write = 0;  // an upper bound
 
   // The state that a key has after the batches admitted so far.

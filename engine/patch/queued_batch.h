@@ -19,7 +19,7 @@ enum class QueuedOperation : std::uint8_t {
   Acquire,  // one reference more
   Release,  // one reference fewer
   Call,     // a static call calls `function`
-  Promote,  // a DemotableKey, whatever its rate
+  Promote,  // a demotable key, whatever its rate
 };
 struct QueuedState {
   KeyBase* key;

@@ -6,15 +6,20 @@
 
 #include <cerrno>
 #include <climits>
+#include <ctime>
 
 namespace shunt::detail {
 
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t) &&
               std::atomic<std::uint32_t>::is_always_lock_free);
 
-void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected) noexcept {
+void futex_wait(const std::atomic<std::uint32_t>& word, std::uint32_t expected,
+                std::chrono::nanoseconds limit) noexcept {
   const int saved = errno;
-  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, nullptr, nullptr, 0);  // every outcome: look again
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(limit);
+  const timespec time{static_cast<time_t>(seconds.count()), static_cast<long>((limit - seconds).count())};
+  // Every outcome: look again.
+  syscall(SYS_futex, &word, FUTEX_WAIT_PRIVATE, expected, limit == no_limit ? nullptr : &time, nullptr, 0);
   errno = saved;
 }
 

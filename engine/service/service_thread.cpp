@@ -54,13 +54,14 @@ void ServiceThread::work_until_stopped() noexcept {
   while (true) {
     const std::uint32_t seen = work_.load(std::memory_order_seq_cst);  // step a
     const bool last = stopping();
-    carry_out_(impl_);  // step b
+    const bool again = carry_out_(impl_);  // step b
     call_back();
     if (last && close()) return;
     if (last) continue;
-    sleeping_.store(true, std::memory_order_seq_cst);                            // step c
-    if (work_.load(std::memory_order_seq_cst) == seen) futex_wait(work_, seen);  // step d
-    sleeping_.store(false, std::memory_order_relaxed);  // who still finds it set makes one system call too many
+    sleeping_.store(true, std::memory_order_seq_cst);  // step c
+    if (work_.load(std::memory_order_seq_cst) == seen)
+      futex_wait(work_, seen, again ? again_after : no_limit);  // step d
+    sleeping_.store(false, std::memory_order_relaxed);          // who still finds it set makes one system call too many
   }
 }
 
@@ -101,7 +102,7 @@ void ServiceThread::stop() noexcept {
     return;
   }
   do {
-    carry_out_(impl_);
+    (void)carry_out_(impl_);
     call_back();
   } while (!close());
 }

@@ -1,5 +1,5 @@
 // The engine's own thread: carries out what is queued while nobody commits, and calls the callbacks of tickets. Started
-// when first needed.
+// when first needed. It sleeps until it is woken; if there is something to look after (demoted keys), for a second.
 //
 //   somebody who has work                   the thread
 //   1. puts it on a list                    a. seen = work_
@@ -14,6 +14,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -40,9 +41,10 @@ struct PostedCallback {
 // Thread-safe but for stop() and its end. Owned by the engine and by its tickets, so it may outlive the engine.
 class ServiceThread {
  public:
-  using CarryOut = void (*)(void* impl) noexcept;
+  using CarryOut = bool (*)(void* impl) noexcept;
 
-  // `carry_out` does what is queued in the engine; called on the thread until stop() returns.
+  // `carry_out` does what is queued in the engine, and says whether it is to be called again within `again_after`;
+  // called on the thread until stop() returns.
   ServiceThread(CarryOut carry_out, void* impl) noexcept : carry_out_(carry_out), impl_(impl) {}
   ~ServiceThread() = default;
   ServiceThread(const ServiceThread&) = delete;
@@ -65,6 +67,8 @@ class ServiceThread {
   void forget_thread() noexcept;
 
  private:
+  static constexpr std::chrono::nanoseconds again_after = std::chrono::seconds(1);
+
   static void* run(void* self) noexcept;
   void work_until_stopped() noexcept;
   void call_back() noexcept;

@@ -90,6 +90,12 @@ constexpr std::array names = {
     std::pair{Mutant::SkipDataStore, "skip_data_store"sv},
     std::pair{Mutant::SkipDataSerialisation, "skip_data_serialisation"sv},
     std::pair{Mutant::LeaveDemoted, "leave_demoted"sv},
+    std::pair{Mutant::LeaveCalmDemoted, "leave_calm_demoted"sv},
+    std::pair{Mutant::ForgetSetAgain, "forget_set_again"sv},
+    std::pair{Mutant::StopUnheard, "stop_unheard"sv},
+    std::pair{Mutant::IgnoreLackOfMemory, "ignore_lack_of_memory"sv},
+    std::pair{Mutant::KeepParentsDriver, "keep_parents_driver"sv},
+    std::pair{Mutant::KeepHeldUpText, "keep_held_up_text"sv},
     std::pair{Mutant::OwnThreadsBlockAll, "own_threads_block_all"sv},
 };
 

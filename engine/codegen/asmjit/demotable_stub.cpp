@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "shunt/codegen/asmjit.h"
 
@@ -55,11 +56,22 @@ void emit_arm64(a64::Assembler& a, std::uint64_t word, const asmjit::Label& targ
 
 }  // namespace
 
+std::size_t SiteEmitter::branch(DemotableKey& key, const asmjit::Label& target, const asmjit::Label& stub) {
+  const std::array targets = {target, stub, stub};  // of on; of off and on while demoted
+  return emit(key, SiteForm::AlignedWord, targets);
+}
+
+std::size_t SiteEmitter::branch(DemotableSwitch& key, std::span<const asmjit::Label> targets,
+                                const asmjit::Label& stub) {
+  std::vector<asmjit::Label> all(targets.begin(), targets.end());
+  all.resize(targets.size() + key.values(), stub);
+  return emit(key, SiteForm::AlignedWord, all);
+}
+
 std::size_t SiteEmitter::branch(DemotableKey& key, const asmjit::Label& target) {
   const asmjit::Label stub = assembler_.newLabel();
   const asmjit::Label behind = assembler_.newLabel();
-  const std::array targets = {target, stub, stub};  // of on; of off and on while demoted
-  const std::size_t site = emit(key, SiteForm::AlignedWord, targets);
+  const std::size_t site = branch(key, target, stub);
   const auto word = reinterpret_cast<std::uint64_t>(&key.word());
   const auto body = [&](asmjit::BaseAssembler& a) {
     if (a.arch() == asmjit::Arch::kAArch64) {

@@ -1,4 +1,4 @@
-// A boolean key whose sites may read its state as data while it is flipped too often.
+// Keys whose sites may read their state as data while it changes too often: a boolean one, and one of k values.
 //
 //   state           the site                        a flip
 //   0, 1            falls through, branches         rewrites every site, and serialises every core
@@ -6,9 +6,10 @@
 //                   loads the state and branches
 //
 // A flip that makes more than EngineOptions::flip_limit within a second demotes the key: it sends its sites to their
-// stubs. The stubs are emitted with the code (SiteEmitter::branch and emit_stubs), so demoting cannot fail for want of
-// memory. The key is promoted by the first flip after a second with at most half the limit, or, if none comes, by
-// Engine::promote_calm_keys().
+// stubs. The stubs are emitted with the code (SiteEmitter::branch), so demoting cannot fail for want of memory. The key
+// is promoted by the first flip after a second with at most half the limit, or, if none comes, by the engine's own
+// thread, which looks once a second while a key is demoted; Engine::promote_calm_keys() is for whoever cannot wait for
+// that.
 //
 // Synced holds for both kinds of flip: docs/patching-protocol.md, "Demoted keys".
 #pragma once
@@ -41,6 +42,28 @@ class SHUNT_API DemotableKey : public KeyBase {
   // Stored by commits, under the commit lock: sequentially consistent, so that it is visible before commit() returns.
   // Loaded by stubs, with acquire.
   std::atomic<std::uint32_t> word_;
+};
+
+// The same with k values, 2 <= k <= 128, and data of its owner's: a site branches to another target for each value, a
+// demoted one to a stub that loads what the value stands for. Whoever sets the key stores that, visible to all, before
+// the commit. A value may stand for more than one thing (another number, in the same stub): so each batch that sets the
+// key and has anything to do counts as a flip of it, also if the value stays.
+//
+//   state           the site
+//   0 ... k-1       as a StaticSwitch's
+//   k ... 2k-1      demoted: branches to targets[state - 1], its stub
+class SHUNT_API DemotableSwitch : public KeyBase {
+ public:
+  // Value 0. `name` must outlive the key.
+  constexpr DemotableSwitch(const char* name, unsigned values) noexcept
+      : KeyBase(name, KeyKind::Demotable, 2 * values, 0) {}
+
+  // As DemotableKey's; for "this object", read what the stubs load.
+  ~DemotableSwitch();
+
+  [[nodiscard]] unsigned values() const noexcept { return states() / 2; }
+  [[nodiscard]] unsigned value() const noexcept { return state() % values(); }
+  [[nodiscard]] bool demoted() const noexcept { return state() >= values(); }
 };
 
 }  // namespace shunt

@@ -118,7 +118,7 @@ enum class Serialisation : std::uint8_t {
 struct EngineOptions {
   std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
   // A key that is flipped more often than this within a second is counted as thrashing (Engine::key_stats()), and
-  // demoted if it is a DemotableKey. 0: no limit.
+  // demoted if it is a demotable one (shunt/demotable_key.h). 0: no limit.
   std::uint32_t flip_limit = 0;
   bool anonymous_code = false;  // code in anonymous memory, not in a memory file: what `perf` asks its map about
   CrossModification cross_modification = CrossModification::SingleStores;
@@ -242,9 +242,9 @@ class SHUNT_API Engine {
   // of a request since the last call (a request that fails is dropped); InsideCommit.
   Status carry_out_requests();
 
-  // Starts the engine's own thread, which carries out requests and tickets. Nothing to do if it runs. commit_async()
-  // starts it too; request() cannot. It blocks most signals, ends with the engine, and is not there in a child made by
-  // fork(). Errors: SystemCall.
+  // Starts the engine's own thread, which carries out requests and tickets, and promotes keys. Nothing to do if it
+  // runs. commit_async() and demotions start it too; request() cannot. It blocks most signals, ends with the engine,
+  // and is not there in a child made by fork(). Errors: SystemCall.
   Status start_service_thread();
 
   using SiteInfo = shunt::SiteInfo;
@@ -274,8 +274,12 @@ class SHUNT_API Engine {
   [[nodiscard]] EngineStats stats() const;
   [[nodiscard]] std::vector<KeyStats> key_stats() const;  // of every key that has been used with this engine
 
+  // EngineOptions::flip_limit. While it is 0, no key is ever demoted.
+  [[nodiscard]] std::uint32_t flip_limit() const noexcept;
+
   // Promotes the demoted keys that had no flip for a second; success if there is none. A commit: blocks, and has its
-  // errors. For whoever has a moment now and then: a key that is flipped again promotes itself.
+  // errors. The engine's own thread, which the first demotion starts, does the same once a second while a key is
+  // demoted.
   Status promote_calm_keys();
 
   // Starts the flip log with an empty ring of `capacity` records, and stops it. When start returned, every site that a

@@ -58,6 +58,7 @@ class SHUNT_API PatchBatch {
   void enable(DemotableKey& key) { set(key, true); }
   void disable(DemotableKey& key) { set(key, false); }
   void set(DemotableKey& key, bool on);
+  void set(DemotableSwitch& key, unsigned value);
 
   // Queue: one reference more or fewer, as StaticKey::acquire() and release() count, but together with the rest of the
   // batch. Each call counts.
@@ -84,6 +85,7 @@ class SHUNT_API PatchBatch {
   // it does not: its target is part of the instruction (IllegalTransition).
   void retarget(StaticSwitch& key, const void* site, unsigned state, const void* target);
   void retarget(StaticKey& key, const void* site, unsigned state, const void* target);
+  void retarget(DemotableSwitch& key, const void* site, unsigned state, const void* target);
 
   // Rewrites every site of every queued key. Synced: every execution of a site that starts after commit() returned runs
   // the new instruction, on every thread of the process. Blocks (a lock, and one core serialisation); not from signal

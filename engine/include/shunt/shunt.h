@@ -72,6 +72,7 @@ typedef struct shunt_engine_options {
   uint32_t serialisation;       /* a shunt_serialisation */
   int serialisation_signal;     /* for signals: which one; 0: one that has no handler */
   uint32_t serialisation_timeout_ms; /* for signals; 0: the default */
+  uint32_t flip_limit; /* a key that flips more often within a second thrashes, and is demoted if it can be; 0: none */
 } shunt_engine_options;
 
 /* How other cores are made to fetch anew. */
@@ -113,6 +114,21 @@ SHUNT_C_API shunt_status shunt_key_release(shunt_engine* engine, shunt_key* key)
 /* A fact that code depends on: sites of it fall through while it holds (state 0), and branch once it was invalidated,
  * for ever. Code with a site of a broken one is refused when it is published. */
 SHUNT_C_API shunt_status shunt_assumption_create(const char* name, shunt_key** assumption);
+
+/* A boolean key that is demoted while it is flipped more often than the engine's flip_limit: then its sites branch to
+ * stubs of the embedder's, which load the word of the key, 0 or 1 (with acquire), and go where the site would. A flip
+ * stores that word and rewrites nothing. Sites have three targets: on; the stub; the stub. The key ends after its code.
+ * A calm key is promoted within two seconds or so, by the engine's own thread. */
+SHUNT_C_API shunt_status shunt_demotable_key_create(const char* name, shunt_key** key);
+
+/* The word that stubs load; null for another kind of key. */
+SHUNT_C_API const uint32_t* shunt_demotable_key_word(const shunt_key* key);
+
+/* Whether it is demoted now; 0 for another kind of key. Data, no synchronisation. */
+SHUNT_C_API int shunt_key_demoted(const shunt_key* key);
+
+/* Promotes now the demoted keys that had no flip for a second. */
+SHUNT_C_API shunt_status shunt_promote_calm_keys(shunt_engine* engine);
 
 /* A static call: a direct call whose function a batch replaces. Functions of any type, cast to this one; null: empty, a
  * no-op, only for calls without a result. */
@@ -329,7 +345,10 @@ typedef struct shunt_stats {
   uint64_t publications;
   uint64_t check_ns, write_ns, maintenance_ns, serialise_ns; /* of commits, by phase, summed up */
   uint64_t code_bytes_used, code_bytes_free;
-  uint64_t keys, sites; /* now */
+  uint64_t keys, sites;     /* now */
+  uint64_t times_thrashing; /* how often a key began to be flipped more often than flip_limit */
+  uint64_t demotions, promotions;
+  uint64_t data_flips; /* flips of demoted keys */
 } shunt_stats;
 
 SHUNT_C_API shunt_status shunt_engine_stats(const shunt_engine* engine, shunt_stats* stats);

@@ -77,7 +77,7 @@ class SHUNT_API KeyBase {
 
   // The state that the last completed batch gave to the sites. Reading a key as data is no synchronisation: the reader
   // may see the old state after its own sites changed (docs/patching-protocol.md).
-  // A DemotableKey has two more, for being demoted.
+  // A demotable key has as many states more, for being demoted (shunt/demotable_key.h).
   [[nodiscard]] unsigned state() const noexcept {
     return state_.load(std::memory_order_relaxed);  // data only; orders nothing, see above
   }

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <new>
+#include <thread>
 
 #include "tests/engine/recording.h"
 #include "tests/engine/test_code.h"
@@ -24,6 +26,7 @@ class Demotion : public testing::Test {
     parts.patcher = std::make_unique<detail::Protocol<Isa, RecordingWriter>>(set, RecordingWriter(recording_, traits));
     parts.serialiser = std::make_unique<RecordingSerialiser>(recording_);
     parts.clock = []() noexcept { return now_ns; };
+    parts.watches_demoted_keys = false;  // by the real clock
     auto engine = Engine::create({.code_reservation = reservation, .flip_limit = limit}, std::move(parts));
     ASSERT_TRUE(engine);
     engine_ = std::move(*engine);
@@ -217,6 +220,92 @@ TEST_F(Demotion, OtherKeysAreReportedAlone) {
   EXPECT_TRUE(stats("static").thrashing);
   EXPECT_FALSE(stats("static").demoted);
   EXPECT_EQ(engine_->stats().times_thrashing, 1U);
+}
+
+// A site of 3 values: 0, 1: 32, 2: 40; its stub: 48.
+TEST_F(Demotion, ASwitchIsDemotedAlsoIfItsValueStays) {
+  make_x86_64();
+  DemotableSwitch key("number", 3);
+  const Code sites = published(*engine_, 64, {{&key, SiteForm::AlignedWord, 0, {32, 40, 48, 48, 48}}});
+  // What its value 2 stands for changes each time, in a stub of its own.
+  const auto set = [&](unsigned value, std::uint32_t stub) {
+    PatchBatch batch(*engine_);
+    batch.retarget(key, sites.data(), 2, sites.data() + stub);
+    batch.set(key, value);
+    recording_->clear();
+    return committed(batch);
+  };
+  for (unsigned i = 0; i < limit; ++i) {
+    EXPECT_EQ(set(2, i % 2 == 0 ? 40 : 56).sites_written, 1U) << i;
+    EXPECT_FALSE(key.demoted());
+  }
+  EXPECT_EQ(stats("number").flips, limit);
+  EXPECT_EQ(set(2, 40).sites_written, 1U);
+  EXPECT_TRUE(key.demoted());
+  EXPECT_EQ(key.value(), 2U);
+  EXPECT_EQ(stats("number").state, 2U);
+  EXPECT_EQ(instruction(sites), "jmp +0x30");
+  for (const unsigned value : {2U, 0U, 1U, 1U}) {
+    EXPECT_EQ(set(value, 56).sites_written, 0U);
+    EXPECT_EQ(recording_->steps, Steps());
+    EXPECT_EQ(key.value(), value);
+  }
+  EXPECT_EQ(engine_->stats().data_flips, 4U);
+  set(2, 56);
+  now_ns += 2 * second;
+  ASSERT_TRUE(engine_->promote_calm_keys());
+  EXPECT_FALSE(key.demoted());
+  EXPECT_EQ(instruction(sites), "jmp +0x38") << "the value's latest stub";
+}
+
+TEST_F(Demotion, AValueThatASwitchHasNotIsRefused) {
+  make_x86_64();
+  DemotableSwitch key("number", 3);
+  PatchBatch batch(*engine_);
+  batch.set(key, 3);
+  const auto refused = batch.commit();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::InvalidArgument);
+}
+
+TEST_F(Demotion, ASwitchThatIsSetAgainSerialisesWhereLoadsAreNotInOrder) {
+  make<arch::arm64::InstructionSet>(InstructionSet::Arm64, arch::arm64::parse_ctr(0x8444C004));
+  DemotableSwitch key("number", 3);
+  const Code sites = published(*engine_, 64, {{&key, SiteForm::AlignedWord, 0, {32, 40, 48, 48, 48}}});
+  CommitReport report;
+  for (unsigned i = 0; i < limit + 2; ++i) {
+    PatchBatch batch(*engine_);
+    batch.retarget(key, sites.data(), 2, sites.data() + (i % 2 == 0 ? 56 : 40));
+    batch.set(key, 2);
+    report = committed(batch);
+  }
+  EXPECT_TRUE(key.demoted());
+  EXPECT_EQ(report.sites_written, 0U);
+  EXPECT_EQ(report.serialisations, 1U);
+}
+
+// By the real clock.
+TEST(DemotedKeys, ArePromotedByTheEnginesOwnThread) {
+  auto engine = Engine::create({.flip_limit = 4});
+  ASSERT_TRUE(engine);
+  DemotableKey key("busy");
+  const Code sites = published(**engine, 64, {{&key, SiteForm::AlignedWord, 0, {32, 48, 48}}});
+  const auto thrash = [&] {
+    PatchBatch batch(**engine);
+    for (int i = 0; i < 100'000 && !key.demoted(); ++i) {
+      batch.set(key, !key.enabled());
+      committed(batch);
+    }
+    return key.demoted();
+  };
+  for (int time = 1; time <= 2; ++time) {  // after the first time the thread sleeps without a limit
+    ASSERT_TRUE(thrash());
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (key.demoted() && std::chrono::steady_clock::now() < patience)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_FALSE(key.demoted());
+    EXPECT_EQ((*engine)->stats().promotions, static_cast<std::uint64_t>(time));
+  }
 }
 
 TEST_F(Demotion, WithoutALimitNothingThrashes) {

@@ -46,6 +46,12 @@ class SiteEmitter {
   // lower than at the site.
   std::size_t branch(DemotableKey& key, const asmjit::Label& target);
 
+  // The same with a stub of the caller's, which does what the emitted one does; and for k values: value 0 falls
+  // through, value v branches to targets[v - 1]. Where no key is ever demoted (Engine::flip_limit() is 0), any label
+  // will do.
+  std::size_t branch(DemotableKey& key, const asmjit::Label& target, const asmjit::Label& stub);
+  std::size_t branch(DemotableSwitch& key, std::span<const asmjit::Label> targets, const asmjit::Label& stub);
+
   // The same for an assumption: falls through while it holds, branches to `target` once it is broken. publish_code()
   // refuses the code if it is broken by then (AssumptionBroken).
   std::size_t branch(Assumption& assumption, const asmjit::Label& target, Flags flags = Flags::Live);
