@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/memory/page.h"
+#include "engine/patch/mutant.h"
 
 namespace shunt::detail {
 namespace {
@@ -118,7 +119,7 @@ Status DualMapping::expose(std::size_t end) {
 Status DualMapping::take_memory(std::size_t begin, std::size_t end) {
   begin = begin / page_size() * page_size();
   if (begin >= end || madvise(rw_ + begin, round_up_to_page(end) - begin, MADV_POPULATE_WRITE) == 0) return Ok{};
-  if (errno == EINVAL) return Ok{};  // a kernel that does not know it
+  if (errno == EINVAL || mutated(Mutant::IgnoreLackOfMemory)) return Ok{};  // a kernel that does not know it
   // EFAULT: the memory file got no page.
   return unavailable("no memory for code: madvise(MADV_POPULATE_WRITE)", errno == EFAULT ? ENOMEM : errno);
 }

@@ -61,7 +61,7 @@ void Quiescence::drive() noexcept {
   microseconds pause = first_pause;
   while (true) {
     run_completions(hold);
-    if (stop_) return;  // said, perhaps, while callbacks ran: not in time for a wait
+    if (stop_ && !mutated(Mutant::StopUnheard)) return;  // said, perhaps, while callbacks ran: not in time for a wait
     if (active_.empty() && completions_.empty()) {
       pause = first_pause;
       changed_->wait(hold);
@@ -188,11 +188,13 @@ void Quiescence::unlock_after_fork() {
 void Quiescence::restart_in_child() noexcept {
   // The thread is not there, and its handle cannot be joined; threads of the parent wait for the condition, so it can
   // be neither used nor ended.
+  const auto here = std::this_thread::get_id();
+  const bool forked_in_a_callback = driver_ != nullptr && driver_->get_id() == here;
   [[maybe_unused]] const auto* const left_thread = driver_.release();
   [[maybe_unused]] const auto* const left_condition = changed_.release();
   changed_ = std::make_unique<std::condition_variable>();
   in_round_ = false;
-  const auto here = std::this_thread::get_id();
+  if (!forked_in_a_callback && !mutated(Mutant::KeepParentsDriver)) completing_ = false;  // those are the parent's
   for (const auto& thread : threads_) {
     if (thread->id != here) {
       thread->state.store(ThreadRecord::State::Ended, std::memory_order_relaxed);

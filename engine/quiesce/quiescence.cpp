@@ -239,13 +239,15 @@ Result<QuiescenceReport> Quiescence::wait(Wanted wanted, std::vector<CodeExtent>
   const Threads all = threads_;
   register_request(request);
   look_at(hold, all);
-  if (!request->done) {
+  // In a forked child, requests may be done whose callbacks nobody has called yet.
+  const bool calls_wait = !completions_.empty() && !mutated(Mutant::KeepParentsDriver);
+  if (!request->done || calls_wait) {
     if (Status status = start_driver(); !status) {
       withdraw(*request);
       return std::move(status).error();
     }
-    join_round();
   }
+  if (!request->done) join_round();
   const auto is_done = [&] { return request->done; };
   if (!limited) {
     while (!is_done()) changed_->wait(hold);  // not on a copy: a forked child has another
@@ -321,6 +323,11 @@ Error Quiescence::limit_error(const QuiescenceRequest& request) const {
   }
   return make_error(ErrorCode::TimedOut, "the time limit passed while waiting for " + who +
                                              ". What was to be committed is committed; wait again, or use a ticket");
+}
+
+bool Quiescence::stopping() const {
+  const Lock hold(lock_);
+  return stop_;
 }
 
 QuiescenceCounts Quiescence::counts() const {

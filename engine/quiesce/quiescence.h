@@ -76,6 +76,7 @@ class Quiescence {
 
   // Before the engine ends: no thread is in guest code. Ends the driver and completes what is left.
   void stop() noexcept;
+  [[nodiscard]] bool stopping() const;
 
   // Threads. attach() may throw std::bad_alloc.
   void attach(const std::shared_ptr<ThreadRecord>& record);

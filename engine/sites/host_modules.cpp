@@ -9,6 +9,7 @@
 #include <span>
 
 #include "engine/engine_impl.h"
+#include "engine/fork.h"
 #include "engine/memory/page.h"
 
 namespace shunt::detail {
@@ -23,6 +24,13 @@ constinit HostModule* list = nullptr;
 // The process's engine once it serves modules. Sequentially consistent, as the list's lock is taken after the store and
 // before the load: a module that is added and finds no engine here is found in the list by the engine.
 constinit std::atomic<Engine*> serving{nullptr};
+
+// A child finds the list whole and its lock free, also if another thread loads a library at that moment.
+constinit class ListAtFork final : public LockedAtFork {
+ public:
+  void lock_before_fork() override { list_lock.lock(); }
+  void unlock_after_fork(ForkSide) noexcept override { list_lock.unlock(); }
+} list_at_fork;
 
 std::uintptr_t resolve(const std::int32_t& field) noexcept {
   return reinterpret_cast<std::uintptr_t>(&field) + static_cast<std::uintptr_t>(static_cast<std::intptr_t>(field));
@@ -111,7 +119,8 @@ void HostModules::remove(HostModule& module) noexcept {
     engine->impl_->drop_host_module(module);
 }
 
-void HostModules::serve(Engine& engine) noexcept {
+void HostModules::serve(Engine& engine) {
+  hold_at_fork(list_at_fork, ForkOrder::Serialiser);
   serving.store(&engine, std::memory_order_seq_cst);
   engine.impl_->adopt_host_modules();
 }

@@ -58,8 +58,9 @@ struct HostModules {
   static void add(HostModule& module) noexcept;
   static void remove(HostModule& module) noexcept;
 
-  // Engine::process() was made: it takes over what waits, and what comes.
-  static void serve(Engine& engine) noexcept;
+  // Engine::process() was made: it takes over what waits, and what comes. From now on the list's lock is held across
+  // fork(). May throw std::bad_alloc; nothing has changed then.
+  static void serve(Engine& engine);
 
   // The modules that are loaded now and have sites. May throw std::bad_alloc.
   static std::vector<HostModule*> all();

@@ -185,6 +185,7 @@ Status Engine::Impl::own_text(const detail::Region& region) {
 
 // What a batch that a failed core serialisation holds up has still to write, if a fork() came since.
 Status Engine::Impl::own_text_of_breakpoints() noexcept {
+  if (mutated(detail::Mutant::KeepHeldUpText)) return Ok{};
   try {
     for (const detail::BreakpointSite& site : breakpoints.sites) {
       if (site.dropped != 0) continue;

@@ -280,6 +280,23 @@ TEST_P(ForkTest, ACopyThatFailsIsANamedErrorAndLosesNothing) {
             0);
 }
 
+// The kernel has no page for more code: nothing is published, what stands is executed and flipped on.
+TEST_P(ForkTest, WithoutMemoryNothingIsPublishedAndTheRestGoesOn) {
+  EXPECT_EQ(in_child([&] {
+              if (!commit(true)) return 1;  // the child's own code memory, while there is memory
+              filter_system_calls({{SYS_madvise, SECCOMP_RET_ERRNO | ENOMEM}});
+              const auto big = engine_->allocate(1 << 20);
+              if (!big) return 2;
+              const auto refused = engine_->publish(*big, {});
+              if (refused) return 3;
+              if (refused.error().code() != ErrorCode::CodeMemoryUnavailable) return 4;
+              if (refused.error().message().find("no memory for code") == std::string::npos) return 5;
+              const auto small = engine_->publish(*engine_->allocate(16), {});  // where there is memory already
+              return small && answer() == 1 && commit(false) && answer() == 0 ? 0 : 6;
+            }),
+            0);
+}
+
 TEST_P(ForkTest, UnderAFileSizeLimitTheCopyIsAnonymous) {
   EXPECT_EQ(in_child([&] {
               const rlimit none{0, 0};

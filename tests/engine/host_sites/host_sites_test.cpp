@@ -21,6 +21,7 @@
 #include "engine/sites/host_modules.h"
 #include "engine/sites/site_records.h"
 #include "shunt/engine.h"
+#include "tests/engine/child.h"
 #include "tests/engine/host_sites/plugin.h"
 
 namespace shunt::test {
@@ -330,6 +331,34 @@ TEST(HostFork, TheChildDoesNotSeeTheParentsFlips) {
   EXPECT_EQ(WEXITSTATUS(status), 0) << "the child's site changed with the parent's flip";
   ASSERT_TRUE(set(moved, false));
   EXPECT_EQ(look<moved>(), 0);
+}
+
+// The child has the modules that the engine knew at that moment. It loads none itself: glibc's dlopen() fails in the
+// child of a process that was forked while another thread was in it.
+TEST(HostFork, WhileALibraryComesAndGoes) {
+  std::atomic<bool> stop{false};
+  std::atomic<int> loads{0};
+  std::thread loader([&] {
+    while (!stop.load(std::memory_order_relaxed)) {
+      const Library library;
+      ++loads;
+    }
+  });
+  int status = 0;
+  for (int i = 0; status == 0 && (i < 100 || loads.load() < 20); ++i) {
+    status = in_child([&] {
+      alarm(60);  // a stuck lock ends the child
+      for (const bool on : {true, false}) {
+        if (!set(moved, on) || look<moved>() != (on ? 11 : 0)) return 1;
+        if (!set(shared_key, on)) return 2;  // of the library, whether it is loaded, half loaded or not
+        if (detail::HostModules::all().empty()) return 3;
+      }
+      return 0;
+    });
+  }
+  EXPECT_EQ(status, 0);
+  stop.store(true);
+  loader.join();
 }
 
 }  // namespace

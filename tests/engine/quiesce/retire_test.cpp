@@ -1,12 +1,16 @@
 // Code that is retired, and tickets that are to be Drained. Built a second time with deliberate faults.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <atomic>
 #include <future>
 #include <string>
 #include <thread>
 
+#include "engine/engine_impl.h"
 #include "shunt/ticket.h"
+#include "tests/engine/child.h"
 #include "tests/engine/quiesce/actors.h"
 
 namespace shunt::test {
@@ -74,6 +78,54 @@ TEST_F(Retirement, TheEnginesEndFreesWhatIsStillRetired) {
   ASSERT_TRUE(engine_->retire(std::move(old_), [&] { freed = true; }));
   engine_.reset();
   EXPECT_TRUE(freed);
+}
+
+// In a child, which an alarm ends if the engine does not.
+TEST_F(Retirement, AnEngineEndsWhileACallbackRuns) {
+  EXPECT_EQ(in_child([] {
+              alarm(10);
+              auto engine = std::move(*Engine::create());
+              auto& inside = detail::EngineInside::of(*engine);
+              std::atomic<bool> called = false;
+              const Status retired = engine->retire(published(*engine, 64, {}), [&] {
+                called = true;
+                while (!inside.quiescence.stopping()) std::this_thread::yield();
+              });
+              if (!retired) return 1;
+              while (!called) std::this_thread::yield();
+              engine.reset();
+              return 0;
+            }),
+            0);
+}
+
+// In a forked child the thread that waits for threads is not there, nor what it was doing.
+TEST_F(Retirement, AForkedChildFreesWhatIsDrainedInIt) {
+  Actor actor;
+  attach(actor, "the parent's");
+  actor.enter();
+  ASSERT_TRUE(engine_->retire(std::move(old_)));
+  EXPECT_EQ(in_child([&] { return engine_->await_retired(10s) && engine_->quiescence_counts().freed == 1 ? 0 : 1; }), 0)
+      << "the thread that was in the old path is not in the child";
+  EXPECT_EQ(engine_->quiescence_counts().freed, 0U);
+  actor.leave();
+  EXPECT_TRUE(engine_->await_retired(never));
+}
+
+TEST_F(Retirement, AChildThatIsForkedDuringACallbackRetiresOn) {
+  std::promise<void> inside, go;
+  ASSERT_TRUE(engine_->retire(std::move(old_), [&] {
+    inside.set_value();
+    go.get_future().wait();
+  }));
+  inside.get_future().wait();
+  EXPECT_EQ(in_child([&] {
+              if (!engine_->retire(published(*engine_, 64, {}))) return 1;
+              return engine_->await_retired(10s) ? 0 : 2;
+            }),
+            0);
+  go.set_value();
+  EXPECT_TRUE(engine_->await_retired(never));
 }
 
 // A commit whose old path is old_, by a ticket.
