@@ -42,6 +42,14 @@ Json commit_json(const CommitReport& commit) {
           {"serialise_ns", commit.serialise_ns}};
 }
 
+Json demotion_json(const RunReport& report) {
+  return {{"times_thrashing", report.engine.times_thrashing},
+          {"demotions", report.engine.demotions},
+          {"promotions", report.engine.promotions},
+          {"data_flips", report.engine.data_flips},
+          {"demoted", report.demoted}};
+}
+
 Json flags_json(const FlagTotals& totals) {
   return {{"loads", totals.loads},
           {"failed_loads", totals.failed_loads},
@@ -153,7 +161,8 @@ std::string json_run(const RunReport& report) {
     out["stats"] = {{"read_ns", report.read_ns},
                     {"flags_ns", report.flags_ns},
                     {"compile", compile_json(report.compile)},
-                    {"flags", flags_json(report.flags)}};
+                    {"flags", flags_json(report.flags)},
+                    {"demotion", demotion_json(report)}};
   }
   if (report.with_flips) {
     out["flips_dropped"] = report.flips_dropped;

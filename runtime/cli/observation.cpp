@@ -12,13 +12,14 @@ constexpr std::size_t flip_log_records = 4096;
 
 Result<RunEngine> RunEngine::make(const RunOptions& options) {
   RunEngine made;
+  const EngineOptions wanted{.flip_limit = options.flip_limit, .anonymous_code = options.perf_map};
   if (options.perf_map) {
-    Result<std::unique_ptr<Engine>> own = Engine::create({.anonymous_code = true});
+    Result<std::unique_ptr<Engine>> own = Engine::create(wanted);
     if (!own) return std::move(own).error();
     made.own_ = std::move(*own);
     made.engine_ = made.own_.get();
   } else {
-    Result<Engine*> process = Engine::process();
+    Result<Engine*> process = options.flip_limit != 0 ? Engine::make_process(wanted) : Engine::process();
     if (!process) return std::move(process).error();
     made.engine_ = *process;
   }

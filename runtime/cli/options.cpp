@@ -98,6 +98,12 @@ struct Parser {
     command.add_option("--invoke", invoke_shown, "Call this export with these arguments")->type_name("EXPORT [ARG...]");
     command.add_option("--flags", run.flags, "Feature flags in flagd's JSON format")->type_name("FILE");
     command.add_flag("--watch", run.watch, "Load the flag file again each time that it changes");
+    command
+        .add_option("--flip-limit", run.flip_limit,
+                    "Read a flag as data while it changes more often than N times a second: its changes are cheap "
+                    "then, its reads are not")
+        ->type_name("N")
+        ->check(CLI::Range(1U, 1'000'000'000U));
     command.add_option("--threads", run.threads, "Run so many instances, each on its own thread")
         ->type_name("N")
         ->check(CLI::Range(1U, 1024U));

@@ -19,6 +19,7 @@ struct RunOptions {
   std::vector<std::string> arguments;  // of that export
   std::string flags;                   // file; empty: no flags are defined
   bool watch = false;
+  std::uint32_t flip_limit = 0;  // a flag that changes more often within a second is demoted; 0: none
   unsigned threads = 1;
   std::vector<runtime::WasiDirectory> directories;
   std::vector<std::string> environment;  // "NAME=value"

@@ -12,6 +12,7 @@
 #include "shunt/runtime/flags.h"
 #include "shunt/runtime/module.h"
 #include "shunt/runtime/value.h"
+#include "shunt/stats.h"
 
 namespace shunt::cli {
 
@@ -48,6 +49,8 @@ struct RunReport {
   bool with_stats = false;                           // whether the rest is to be shown
   runtime::CompileStats compile;
   FlagTotals flags;
+  EngineStats engine;                       // at the end
+  std::vector<std::string> demoted;         // flags that are demoted at the end
   std::uint64_t read_ns = 0, flags_ns = 0;  // to read the module, to load the flags at first
   bool with_flips = false;                  // whether the flip log is to be shown
   std::vector<FlipReport> flips;

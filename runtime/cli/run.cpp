@@ -76,6 +76,11 @@ class RunFlags {
     messages_.reload(options_.flags, reload);
     if (reload.result) {
       for (const std::string& warning : reload.result->warnings) messages_.warning(warning);
+      for (const std::string& key : reload.result->demoted) {
+        messages_.warning(
+            fmt::format("{}: flag '{}' changes more often than {} times a second: it is read as data until it is calm",
+                        options_.flags, key, options_.flip_limit));
+      }
       warn();
     }
     const std::scoped_lock hold(lock_);
@@ -135,6 +140,8 @@ int run(const RunOptions& options) {
   report.threads = crew.threads;
   if (crew.failed) report.status = crew.threads[*crew.failed]->status;
   flags.add_to(report);
+  report.engine = engine.stats();
+  report.demoted = flags.set().demoted();
   if (options.flip_log) add_flips(report, engine, *module);
   show(report, options);
   if (crew.running) {

@@ -34,7 +34,9 @@ int sites(const SitesOptions& options) {
   SitesReport report{.module = options.module, .machine_code_bytes = module->stats().machine_code_bytes, .sites = {}};
   for (runtime::ModuleSite& site : module->sites(**engine)) {
     SiteReport described;
-    for (unsigned state = 0; state < site.site.key->states(); ++state) {
+    // A demotable key has its states twice.
+    const unsigned states = site.site.key->states() / (site.site.key->kind() == KeyKind::Demotable ? 2 : 1);
+    for (unsigned state = 0; state < states; ++state) {
       described.instructions.push_back((*engine)->instruction(site.site, state));
     }
     described.now = (*engine)->instruction_now(site.site);

@@ -1,6 +1,7 @@
 #include "runtime/cli/text_output.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
@@ -137,6 +138,12 @@ std::string text_stats(const RunReport& report) {
       "{:.1f} us\n",
       microseconds(f.parse_ns), microseconds(f.check_ns), microseconds(f.write_ns), microseconds(f.maintenance_ns),
       microseconds(f.serialise_ns));
+  if (report.engine.times_thrashing != 0) {
+    out += fmt::format("shunt: {}, {}, {} while demoted; demoted at the end: {}\n",
+                       count(report.engine.demotions, "demotion"), count(report.engine.promotions, "promotion"),
+                       count(report.engine.data_flips, "flip"),
+                       report.demoted.empty() ? "none" : fmt::format("{}", fmt::join(report.demoted, ", ")));
+  }
   out += fmt::format(
       "shunt: phases: read {:.3f} ms, flags {:.3f} ms, compile {:.3f} ms, instantiate {:.3f} ms, run {:.3f} ms\n",
       milliseconds(report.read_ns), milliseconds(report.flags_ns), milliseconds(c.total_ns()),

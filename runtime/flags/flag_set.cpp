@@ -86,9 +86,9 @@ struct Flag::State {
   std::shared_ptr<const std::string> text = std::make_shared<const std::string>();
 
   // Made under the set's lock, published by a release store: a reader that acquires the pointer sees the finished key.
-  std::atomic<Named<StaticKey>*> truth{nullptr};
-  std::array<std::atomic<Named<StaticSwitch>*>, number_types.size()> numbers{};
-  std::map<std::string, std::unique_ptr<Named<StaticKey>>, std::less<>> variants;  // under the set's lock
+  std::atomic<Named<DemotableKey>*> truth{nullptr};
+  std::array<std::atomic<Named<DemotableSwitch>*>, number_types.size()> numbers{};
+  std::map<std::string, std::unique_ptr<Named<DemotableKey>>, std::less<>> variants;  // under the set's lock
 
   std::vector<Reader> readers;  // under the set's lock
 
@@ -98,6 +98,7 @@ struct Flag::State {
     for (auto& number : numbers) delete number.load(std::memory_order_relaxed);
   }
   void write(const InForce& now);
+  [[nodiscard]] bool demoted() const;  // under the set's lock
 };
 
 // One lock for all that it holds. Held while stub sources prepare and the batch commits (lock order: set, then the stub
@@ -141,6 +142,16 @@ void Flag::State::write(const InForce& now) {
   text = std::move(next);
 }
 
+bool Flag::State::demoted() const {
+  const auto* const asks = truth.load(std::memory_order_relaxed);  // written under the lock
+  const auto number_is = [](const std::atomic<Named<DemotableSwitch>*>& number) {
+    const auto* const made = number.load(std::memory_order_relaxed);  // written under the lock
+    return made != nullptr && made->key.demoted();
+  };
+  return (asks != nullptr && asks->key.demoted()) || std::ranges::any_of(numbers, number_is) ||
+         std::ranges::any_of(variants, [](const auto& entry) { return entry.second->key.demoted(); });
+}
+
 ImportName split_import_name(std::string_view import_name) noexcept {
   const std::size_t equals = import_name.find('=');
   if (equals == std::string_view::npos) return {import_name, {}};
@@ -159,35 +170,39 @@ std::shared_ptr<const std::string> Flag::text() const {
   return state_->text;
 }
 
-StaticKey& Flag::truth() {
+bool Flag::may_be_demoted() const noexcept {
+  return state_->set.engine.flip_limit() != 0;
+}
+
+DemotableKey& Flag::truth() {
   if (auto* made = state_->truth.load(std::memory_order_acquire)) return made->key;
   FlagSet::Impl& set = state_->set;
   const std::scoped_lock hold(set.lock);
   if (auto* made = state_->truth.load(std::memory_order_relaxed)) return made->key;  // written under the lock
-  auto made = std::make_unique<Named<StaticKey>>(key_);
+  auto made = std::make_unique<Named<DemotableKey>>(key_);
   const InForce now = set.now(key_);
   set.start(made->key, now.value && is_true(*now.value));
   state_->truth.store(made.get(), std::memory_order_release);
   return made.release()->key;
 }
 
-StaticSwitch& Flag::number(FlagType type) {
+DemotableSwitch& Flag::number(FlagType type) {
   auto& slot = state_->numbers[index_of(type)];
   if (auto* made = slot.load(std::memory_order_acquire)) return made->key;
   FlagSet::Impl& set = state_->set;
   const std::scoped_lock hold(set.lock);
   if (auto* made = slot.load(std::memory_order_relaxed)) return made->key;  // written under the lock
-  auto made = std::make_unique<Named<StaticSwitch>>(key_ + std::string(number_suffix[index_of(type)]), 3U);
+  auto made = std::make_unique<Named<DemotableSwitch>>(key_ + std::string(number_suffix[index_of(type)]), 3U);
   set.start(made->key, number_state(bits_of(set.now(key_), type), type));
   slot.store(made.get(), std::memory_order_release);
   return made.release()->key;
 }
 
-StaticKey& Flag::variant(std::string_view variant_name) {
+DemotableKey& Flag::variant(std::string_view variant_name) {
   FlagSet::Impl& set = state_->set;
   const std::scoped_lock hold(set.lock);
   if (const auto it = state_->variants.find(variant_name); it != state_->variants.end()) return it->second->key;
-  auto made = std::make_unique<Named<StaticKey>>(fmt::format("{}={}", key_, variant_name));
+  auto made = std::make_unique<Named<DemotableKey>>(fmt::format("{}={}", key_, variant_name));
   const InForce now = set.now(key_);
   set.start(made->key, now.value && now.variant == variant_name);
   return state_->variants.emplace(std::string(variant_name), std::move(made)).first->second->key;
@@ -228,6 +243,7 @@ Result<LoadReport> FlagSet::Impl::change(const Definitions& next, const std::set
   struct Changed {
     Flag* flag;
     InForce before, after;
+    bool was_demoted;
   };
   std::vector<Changed> changed;
   LoadReport report;
@@ -240,7 +256,7 @@ Result<LoadReport> FlagSet::Impl::change(const Definitions& next, const std::set
     const auto flag = flags.find(key);
     if (flag == flags.end()) continue;
     if (Status queued = queue(batch, *flag->second, after); !queued) return queued.error();
-    changed.push_back({flag->second.get(), std::move(before), std::move(after)});
+    changed.push_back({flag->second.get(), std::move(before), std::move(after), flag->second->state_->demoted()});
   }
 
   for (const Changed& change : changed) change.flag->state_->write(change.after);
@@ -251,6 +267,9 @@ Result<LoadReport> FlagSet::Impl::change(const Definitions& next, const std::set
   }
   if (!committed) return committed.error();
   report.commit = *committed;
+  for (const Changed& change : changed) {
+    if (!change.was_demoted && change.flag->state_->demoted()) report.demoted.push_back(change.flag->key());
+  }
   return report;
 }
 
@@ -369,6 +388,15 @@ std::vector<std::string> FlagSet::keys() const {
   for (const auto& entry : impl_->document.flags) keys.insert(entry.first);
   for (const auto& entry : impl_->overrides) keys.insert(entry.first);
   return {keys.begin(), keys.end()};
+}
+
+std::vector<std::string> FlagSet::demoted() const {
+  const std::scoped_lock hold(impl_->lock);
+  std::vector<std::string> keys;
+  for (const auto& [key, flag] : impl_->flags) {
+    if (flag->state_->demoted()) keys.push_back(key);
+  }
+  return keys;
 }
 
 std::vector<std::string> FlagSet::take_warnings() {

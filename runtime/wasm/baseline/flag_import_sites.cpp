@@ -13,21 +13,25 @@ void FlagImportSites::record(const Place& place) {
 }
 
 void FlagImportSites::branch(const Place& place, const asmjit::Label& on) {
-  StaticKey*& key = keys_[place.import];
+  const FlagImport& import = imports_[place.import];
+  DemotableKey*& key = keys_[place.import];
   if (key == nullptr) {
-    const FlagImport& import = imports_[place.import];
     key = is_variant(place.import) ? &import.flag->variant(import.variant) : &import.flag->truth();
   }
-  // Live, though no flags are: that asks for the no-op. The toggle's `test` takes an execution port, which costs loops
-  // that run at the core's full width a tenth (benchmarks/flag_kernels.cpp: sum); the no-op is free there.
-  emitter_.branch(*key, on, Flags::Live);
+  // Demotable, so an aligned no-op. The toggle's `test` would take an execution port, which costs loops that run at the
+  // core's full width a tenth (benchmarks/flag_kernels.cpp: sum); the no-op is free there.
+  if (import.flag->may_be_demoted()) {
+    emitter_.branch(*key, on);
+  } else {
+    emitter_.branch(*key, on, on);
+  }
   record(place);
 }
 
 void FlagImportSites::number(const Place& place, const asmjit::Label& one, PendingValueSite pending) {
   const FlagImport& import = imports_[place.import];
   const std::array<asmjit::Label, 2> targets = {one, pending.loader};
-  pending.site = emitter_.branch(import.flag->number(import.type), targets);
+  pending.site = emitter_.branch(import.flag->number(import.type), targets, pending.loader);
   pending.import = place.import;
   pending.type = import.type;
   pending_.push_back(pending);

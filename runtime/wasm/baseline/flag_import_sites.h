@@ -61,7 +61,7 @@ class FlagImportSites {
 
   SiteEmitter emitter_;
   std::span<const FlagImport> imports_;
-  std::vector<StaticKey*> keys_;  // by import, once asked for: a variant's takes a lock
+  std::vector<DemotableKey*> keys_;  // by import, once asked for: a variant's takes a lock
   std::vector<FlagSite> flag_sites_;
   std::vector<PendingValueSite> pending_;
 };

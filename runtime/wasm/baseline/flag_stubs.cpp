@@ -66,7 +66,7 @@ Status FlagStubs::retarget(PatchBatch& batch, Group& group, std::uint64_t bits) 
   constexpr unsigned stub_state = 2;
   Result<const Value*> value = stubs_for(group, bits);
   if (!value) return std::move(value).error();
-  StaticSwitch& key = group.flag->number(group.type);
+  DemotableSwitch& key = group.flag->number(group.type);
   for (std::size_t i = 0; i < group.sites.size(); ++i) {
     const ValueSite& site = group.sites[i];
     const std::uint8_t* target = *value == nullptr ? code_ + site.loader : (*value)->code.data() + (*value)->offsets[i];

@@ -1,6 +1,7 @@
 // Stubs of numeric flag sites: code that materialises one value and goes back. A site in its third state goes to the
 // stub for the value in force, so a fixed number costs no load. Stubs are made when a value is first used and kept; a
-// flag that takes ever new values goes back to the stub that loads it.
+// flag that takes ever new values goes back to the stub that loads it, and so does one that is demoted. They end with
+// the module's code, which no thread executes then: guests' frames are not walked, so nothing can be drained earlier.
 #pragma once
 
 #include <cstdint>

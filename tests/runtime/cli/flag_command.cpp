@@ -118,6 +118,36 @@ TEST_F(FlagCommand, WatchFollowsANumber) {
   EXPECT_EQ(ended.out, "5712075019");
 }
 
+TEST_F(FlagCommand, AFlagThatChangesTooOftenIsReadAsData) {
+  file("m.wat", guests::waiter);
+  file("f.json", guests::number_flag("go", 5));
+  Process guest(folder_,
+                {"run", path("m.wat"), "--flags", path("f.json"), "--watch", "--flip-limit", "2", "--stats", "--invoke",
+                 "follow"},
+                "");
+  const auto demoted = [&] {
+    return guest.err().find("flag 'go' changes more often than 2 times a second: it is read as data") !=
+           std::string::npos;
+  };
+  std::string seen = "5";
+  for (int i = 0; i < 500 && !demoted(); ++i) {  // on a busy machine many changes are too slow
+    guest.wait_for_output(seen);
+    const int value = i % 2 == 0 ? 7 : 2;
+    replace("f.json", guests::number_flag("go", value));
+    seen += std::to_string(value);
+  }
+  EXPECT_TRUE(demoted()) << guest.err();
+  for (const int value : {0, 1, 9}) {
+    guest.wait_for_output(seen);
+    replace("f.json", guests::number_flag("go", value));
+    seen += std::to_string(value);
+  }
+  const Ended ended = guest.wait();
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, seen);
+  EXPECT_NE(ended.err.find(" demotion"), std::string::npos) << ended.err;
+}
+
 TEST_F(FlagCommand, WatchFlipsEveryThread) {
   file("m.wat", guests::waiter);
   file("f.json", guests::number_flag("go", 0));

@@ -42,11 +42,15 @@ class SwitchedSerialiser final : public detail::CoreSerialiser {
 
 class EngineWithSites {
  public:
-  EngineWithSites() {
+  // `flip_limit`: by `now_ns`, and promoted by nobody but promote_calm_keys().
+  explicit EngineWithSites(std::uint32_t flip_limit = 0) {
     detail::EngineParts parts;
+    parts.clock = []() noexcept { return now_ns; };
+    parts.watches_demoted_keys = false;
     parts.patcher = detail::make_host_patcher();
     parts.serialiser = std::make_unique<SwitchedSerialiser>(serialiser);
-    Result<std::unique_ptr<Engine>> made = Engine::create({.code_reservation = std::size_t{1} << 20}, std::move(parts));
+    Result<std::unique_ptr<Engine>> made =
+        Engine::create({.code_reservation = std::size_t{1} << 20, .flip_limit = flip_limit}, std::move(parts));
     if (!made) ADD_FAILURE() << made.error().message();
     if (made) engine_ = std::move(*made);
   }
@@ -63,14 +67,20 @@ class EngineWithSites {
     const auto address = reinterpret_cast<std::uintptr_t>(memory->rx);
     const arch::SiteBytes off = HostInstructionSet::encode(arch::SiteForm::AlignedWord, address, {false, 0});
     std::copy_n(off.bytes.begin(), off.length, memory->staging);
-    const std::vector<std::uint32_t> targets = {64, 128};
-    const NewSite site{&key, SiteForm::AlignedWord, 0, std::span(targets).first(key.states() - 1)};
+    const bool demotable = key.kind() == KeyKind::Demotable;
+    std::vector<std::uint32_t> targets;
+    for (unsigned state = 1; state < key.states(); ++state)
+      targets.push_back(demotable && state >= key.states() / 2 ? stub : 64 * state);
+    const NewSite site{&key, SiteForm::AlignedWord, 0, targets};
     Result<Code> code = engine_->publish(*memory, {&site, 1});
     EXPECT_TRUE(code) << code.error().message();
     return std::move(*code);
   }
 
-  // The state that the site's bytes are in, by what stands in memory.
+  // Where the site of a demoted key leads.
+  static constexpr std::uint32_t stub = 192;
+
+  // The state that the site's bytes are in, by what stands in memory; of a demoted key the first of those.
   unsigned state_in_memory(const Code& code) {
     const SiteInfo site = engine_->sites(code).at(0);
     for (unsigned state = 0; state <= site.targets.size(); ++state) {
@@ -81,6 +91,7 @@ class EngineWithSites {
   }
 
   SerialiserSwitch serialiser;
+  static inline std::uint64_t now_ns = 0;
 
  private:
   std::unique_ptr<Engine> engine_;

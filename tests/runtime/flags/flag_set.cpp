@@ -47,9 +47,9 @@ TEST_F(FlagSetTest, KeysThatAreMadeLaterHaveTheStateInForce) {
 
 TEST_F(FlagSetTest, KeysAndCellsStayWhereTheyAre) {
   Flag& f = want("f");
-  StaticKey* truth = &f.truth();
-  StaticSwitch* number = &f.number(FlagType::F64);
-  StaticKey* variant = &f.variant("x");
+  DemotableKey* truth = &f.truth();
+  DemotableSwitch* number = &f.number(FlagType::F64);
+  DemotableKey* variant = &f.variant("x");
   const auto* cell = &f.bits(FlagType::I32);
   for (int i = 0; i < 50; ++i) want("other" + std::to_string(i)).truth();
   load(document({flag("f", numbers, "one")}));
@@ -106,8 +106,8 @@ TEST_F(FlagSetTest, CellsFollowEveryValue) {
                {"less", 0xfffffff9, 0xfffffffffffffff9, -7, 2, true},
                {"one", 1, 1, 1, 1, true},
                {"zero", 0, 0, 0, 0, false}};
-  StaticSwitch& number = n.number(FlagType::I32);
-  StaticKey& truth = n.truth();
+  DemotableSwitch& number = n.number(FlagType::I32);
+  DemotableKey& truth = n.truth();
   for (const auto& expected : cases) {
     load(document({flag("n", numbers, expected.variant)}));
     EXPECT_EQ(n.bits(FlagType::I32), expected.i32);
@@ -131,7 +131,7 @@ TEST_F(FlagSetTest, CellsAreWrittenBeforeTheSites) {
 
 TEST_F(FlagSetTest, MinusZeroIsAValueOfItsOwn) {
   Flag& f = want("f", FlagType::F64);
-  StaticSwitch& number = f.number(FlagType::F64);
+  DemotableSwitch& number = f.number(FlagType::F64);
   load(document({flag("f", "\"p\": 0.0, \"m\": -0.0", "m")}));
   EXPECT_EQ(f.bits(FlagType::F64), 0x8000000000000000U);
   EXPECT_EQ(number.state(), 2U);
@@ -144,7 +144,7 @@ TEST_F(FlagSetTest, MinusZeroIsAValueOfItsOwn) {
 
 TEST_F(FlagSetTest, DisabledReadsAsZeroButStaysDefined) {
   Flag& f = want("f");
-  StaticKey& truth = f.truth();
+  DemotableKey& truth = f.truth();
   load(document({flag("f", on_off, "on")}));
   EXPECT_TRUE(truth.enabled());
   load(document({flag("f", on_off, "on", "DISABLED")}));
@@ -156,7 +156,7 @@ TEST_F(FlagSetTest, DisabledReadsAsZeroButStaysDefined) {
 
 TEST_F(FlagSetTest, AVariantWithTheSameValueIsAChange) {
   Flag& f = want("f=b");
-  StaticKey& b = f.variant("b");
+  DemotableKey& b = f.variant("b");
   load(document({flag("f", "\"a\": 1, \"b\": 1", "a")}));
   EXPECT_FALSE(b.enabled());
   EXPECT_EQ(load(document({flag("f", "\"a\": 1, \"b\": 1", "b")})).changed, (std::vector<std::string>{"f"}));
@@ -219,7 +219,7 @@ TEST_F(FlagSetTest, KeysThatAreMadeBeforeTheSerialisationIsRepaired) {
   const Code site = host_.site_of(want("f").truth());
   host_.serialiser.fails = true;
   EXPECT_FALSE(set_.load_json(document({flag("f", on_off, "on")}), "f.json"));
-  StaticKey& on = want("f=on").variant("on");
+  DemotableKey& on = want("f=on").variant("on");
   host_.serialiser.fails = false;
   ASSERT_TRUE(host_.engine().resynchronise());
   const Code later = host_.site_of(on);
@@ -263,7 +263,7 @@ TEST_F(FlagSetTest, StubsArePreparedBeforeCellsAndSites) {
 
 TEST_F(FlagSetTest, HostsOverrideUntilTheNextLoad) {
   Flag& s = want("s=green");
-  StaticKey& green = s.variant("green");
+  DemotableKey& green = s.variant("green");
   load(document({flag("s", colours, "red")}));
   EXPECT_EQ(set_.set("s", std::string("G"))->changed, (std::vector<std::string>{"s"}));
   EXPECT_TRUE(green.enabled());  // the variant that has this value

@@ -136,7 +136,7 @@ TEST_F(FlagSetTest, UnreadFlagsWarnOnceEachTime) {
 
 TEST_F(FlagSetTest, ObjectFlagsReadAsAbsent) {
   Flag& f = want("f");
-  StaticKey& truth = f.truth();
+  DemotableKey& truth = f.truth();
   load(document({flag("f", on_off, "on")}));
   const LoadReport report = load(document({flag("f", "\"a\": {\"x\": 1}", "a")}));
   EXPECT_EQ(report.warnings.size(), 1U);

@@ -9,7 +9,10 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -81,40 +84,82 @@ void read_flags(const Module& module, Shared& shared) {
   }
 }
 
-TEST(GuestFlagsStress, NoReaderSeesAnOldOrTornSiteAfterCommit) {
-  auto engine = shunt::Engine::create();
-  ASSERT_TRUE(engine) << engine.error().message();
-  shunt::flags::FlagSet flags(**engine);
-  auto bytes = assemble(kGuest, "stress.wat");
-  ASSERT_TRUE(bytes) << bytes.error().message();
-  auto module = Module::load(**engine, flags, *bytes, {"stress.wat"});
-  ASSERT_TRUE(module) << module.error().message();
+class GuestFlagsStress : public testing::Test {
+ protected:
+  void make(const shunt::EngineOptions& options) {
+    auto engine = shunt::Engine::create(options);
+    ASSERT_TRUE(engine) << engine.error().message();
+    engine_ = std::move(*engine);
+    flags_.emplace(*engine_);
+    auto bytes = assemble(kGuest, "stress.wat");
+    ASSERT_TRUE(bytes) << bytes.error().message();
+    auto module = Module::load(*engine_, *flags_, *bytes, {"stress.wat"});
+    ASSERT_TRUE(module) << module.error().message();
+    module_.emplace(std::move(*module));
+    for (int i = 0; i < 4; ++i) readers_.emplace_back([this] { read_flags(*module_, shared_); });
+  }
 
-  Shared shared;
-  std::vector<std::thread> readers;
-  for (int i = 0; i < 4; ++i) readers.emplace_back([&] { read_flags(*module, shared); });
-  const auto flips = static_cast<std::uint32_t>(flips_wanted());
-  for (std::uint32_t generation = 1; generation <= flips; ++generation) {
-    shared.started.store(generation, std::memory_order_release);
-    const auto level = flags.set("level", std::int64_t{generation % kLevels});
-    const auto odd = flags.set("odd", generation % 2 != 0);
+  void flip(std::uint32_t generation) {
+    shared_.started.store(generation, std::memory_order_release);
+    const auto level = flags_->set("level", std::int64_t{generation % kLevels});
+    const auto odd = flags_->set("odd", generation % 2 != 0);
     ASSERT_TRUE(level) << level.error().message();
     ASSERT_TRUE(odd) << odd.error().message();
-    shared.committed.store(generation, std::memory_order_release);
-    // Now and then rest until some reader has read between two flips: then every site must show the last flip.
-    if (generation % 200 == 0)
-      for (const auto seen = shared.checked.load(); shared.checked.load() == seen && !HasFailure();)
-        std::this_thread::yield();
+    shared_.committed.store(generation, std::memory_order_release);
   }
-  shared.stop = true;
-  for (std::thread& reader : readers) reader.join();
+  // Until some reader has read between two flips: then every site must show the last flip.
+  void rest() {
+    for (const auto seen = shared_.checked.load(); shared_.checked.load() == seen && !HasFailure();)
+      std::this_thread::yield();
+  }
 
-  std::printf("flips %u (of two flags), reads %llu, between two flips %llu\n", flips,
-              static_cast<unsigned long long>(shared.reads.load()),
-              static_cast<unsigned long long>(shared.checked.load()));
-  EXPECT_EQ(shared.stale.load(), 0u);
-  EXPECT_EQ(shared.torn.load(), 0u);
-  EXPECT_GE(shared.checked.load(), flips / 200);
+  void finish(std::uint32_t flips) {
+    shared_.stop = true;
+    for (std::thread& reader : readers_) reader.join();
+    std::printf("flips %u (of two flags), reads %llu, between two flips %llu\n", flips,
+                static_cast<unsigned long long>(shared_.reads.load()),
+                static_cast<unsigned long long>(shared_.checked.load()));
+    EXPECT_EQ(shared_.stale.load(), 0u);
+    EXPECT_EQ(shared_.torn.load(), 0u);
+  }
+
+  std::unique_ptr<shunt::Engine> engine_;
+  std::optional<shunt::flags::FlagSet> flags_;
+  std::optional<Module> module_;
+  Shared shared_;
+  std::vector<std::thread> readers_;
+};
+
+TEST_F(GuestFlagsStress, NoReaderSeesAnOldOrTornSiteAfterCommit) {
+  ASSERT_NO_FATAL_FAILURE(make({}));
+  const auto flips = static_cast<std::uint32_t>(flips_wanted());
+  for (std::uint32_t generation = 1; generation <= flips && !HasFailure(); ++generation) {
+    flip(generation);
+    if (generation % 200 == 0) rest();
+  }
+  finish(flips);
+  EXPECT_GE(shared_.checked.load(), flips / 200);
+}
+
+// Bursts of changes, which demote both flags, and calm between, in which they are promoted by themselves.
+TEST_F(GuestFlagsStress, NoReaderSeesAnOldValueOfADemotedFlag) {
+  ASSERT_NO_FATAL_FAILURE(make({.flip_limit = 20}));
+  constexpr std::uint32_t burst = 5'000;
+  std::uint32_t generation = 0;
+  for (int bursts = 1; bursts <= 2 && !HasFailure(); ++bursts) {
+    for (std::uint32_t i = 0; i < burst && !HasFailure(); ++i) {
+      flip(++generation);
+      if (i % 200 == 0) rest();
+    }
+    EXPECT_EQ(flags_->demoted(), (std::vector<std::string>{"level", "odd"}));
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!flags_->demoted().empty() && std::chrono::steady_clock::now() < patience)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_TRUE(flags_->demoted().empty());
+    rest();
+  }
+  finish(generation);
+  EXPECT_GE(engine_->stats().data_flips, burst);
 }
 
 }  // namespace

@@ -3,12 +3,15 @@
 // A flag is read in code as a patch site, by what the reader asks (FlagUse). A set holds one key per flag and use:
 //
 //   use        key            off (falls through)        on                       stub
-//   Truth      StaticKey      the value is zero/false    anything else            -
-//   Number     StaticSwitch   zero                       one (i32 only)           any other value, from the site's stub
-//   Variant    StaticKey      variant not in force       `key=variant` in force   -
+//   Truth      DemotableKey      the value is zero/false   anything else           the value, loaded: while demoted
+//   Number     DemotableSwitch   zero                      one (i32 only)          any other value; loaded: while
+//   demoted Variant    DemotableKey      variant not in force      `key=variant` in force  whether it is, loaded: while
+//   demoted
 //
-// Strings are read by a call. Loading a definition changes every key that it affects in one patch batch. docs/flags.md
-// describes the file format and when a reader sees a change.
+// A flag that changes more often than EngineOptions::flip_limit is demoted: its sites go to stubs that load, so that a
+// change rewrites nothing, until it is calm again (shunt/demotable_key.h). Strings are read by a call. Loading a
+// definition changes every key that it affects in one patch batch. docs/flags.md describes the file format and when a
+// reader sees a change.
 #pragma once
 
 #include <atomic>
@@ -22,6 +25,7 @@
 #include <variant>
 #include <vector>
 
+#include "shunt/demotable_key.h"
 #include "shunt/engine.h"
 #include "shunt/error.h"
 #include "shunt/patch_batch.h"
@@ -66,10 +70,14 @@ class Flag {
   // Keys, made at first use under the set's lock, with the state of the value in force; then constant, and found
   // without a lock (variant() takes it each time). Off while the flag is absent. They end with the set, so code that
   // has sites of them must end before it. Thread-safe; may block. Throw only what allocations throw.
-  StaticKey& truth();  // sites that only ask zero or not: off for false, 0, 0.0, -0.0 and the empty string
-  StaticSwitch& number(FlagType type);  // 3 states: 0: all bits are zero (-0.0 is not), 1: I32 and the value is 1, 2:
-                                        // any other. One key per type. Precondition: type != String
-  StaticKey& variant(std::string_view variant_name);
+  DemotableKey& truth();  // sites that only ask zero or not: off for false, 0, 0.0, -0.0 and the empty string
+  DemotableSwitch& number(FlagType type);  // 3 values: 0: all bits are zero (-0.0 is not), 1: I32 and the value is 1,
+                                           // 2: any other. One key per type. The stub of a demoted site loads bits(),
+                                           // with acquire. Precondition: type != String
+  DemotableKey& variant(std::string_view variant_name);
+
+  // Whether the engine has a flip limit: else no key of the flag is ever demoted, and sites need no stub for it.
+  [[nodiscard]] bool may_be_demoted() const noexcept;
 
  private:
   friend class FlagSet;
@@ -92,6 +100,7 @@ class StubSource {
 struct LoadReport {
   std::vector<std::string> changed;   // keys of flags whose value or variant in force changed, sorted
   std::vector<std::string> warnings;  // one line each; a warning that the load before gave too is not repeated
+  std::vector<std::string> demoted;   // keys of flags that were demoted by this change, sorted
   CommitReport commit;
   std::uint64_t parse_ns = 0;
 };
@@ -132,6 +141,8 @@ class FlagSet {
   [[nodiscard]] std::optional<FlagValue> value(std::string_view key) const;
   // The flags that are defined (DISABLED ones too) or set, sorted.
   [[nodiscard]] std::vector<std::string> keys() const;
+  // The flags of which a key is demoted now, sorted.
+  [[nodiscard]] std::vector<std::string> demoted() const;
 
   // Warnings about wanted flags that are absent, DISABLED or unreadable: one each time that a flag comes to be so, and
   // only once.
