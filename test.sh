@@ -2,7 +2,7 @@
 # Builds shunt and tests it. Installs what is missing first (scripts/install-dependencies.sh).
 #
 #   ./test.sh          release build, unit and conformance tests, stress tests of 10 seconds each, AddressSanitizer: 15 minutes
-#   ./test.sh --all    also ThreadSanitizer, mutants, litmus tests, third-party guests, packages, formatting, clang-tidy: 60 minutes (2 cores)
+#   ./test.sh --all    also ThreadSanitizer, mutants, models, litmus tests, third-party guests, packages, formatting, clang-tidy: 60 minutes (2 cores)
 #
 # Environment:
 #   SHUNT_WASM_TESTSUITE_DIR   the WebAssembly core test suite; else it is fetched (scripts/fetch-wasm-testsuite.sh)
@@ -43,7 +43,7 @@ else
   record "conformance (no test suite here)" skipped 0
 fi
 
-quick='stress|mutant|guests|conformance|litmus'
+quick='stress|mutant|guests|conformance|litmus|model'
 if build release 900; then
   tests "unit" release 240 -LE "$quick"
   [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] && tests "conformance" release 120 -L conformance --verbose
@@ -72,6 +72,7 @@ if $all; then
   if built release; then
     tests "mutants" release 600 -L mutant
     tests "third-party guests" release 600 -L guests
+    tests "models" release 400 -L model
     litmus_tests
     stage "clang-tidy" 900 scripts/check-tidy.sh build/release
   fi

@@ -15,6 +15,7 @@ packages=(
   dpkg-dev pkg-config                                                   # packages, and a project that uses them
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
   clang-format-19 clang-tidy-19                                         # checks of the source
+  spin                                                                  # models of the protocols
 )
 case ${1:-} in
   "") ;;
