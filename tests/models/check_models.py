@@ -49,7 +49,7 @@ def search(model, defines):
     """(what was found, the output of the search)"""
     source = FOLDER / model
     with tempfile.TemporaryDirectory() as folder:
-        for path in [FOLDER / "checks.h", *FOLDER.glob("x86_64/*"), *FOLDER.glob("engine/*")]:
+        for path in [FOLDER / "checks.inc", *FOLDER.glob("x86_64/*"), *FOLDER.glob("engine/*")]:
             place = pathlib.Path(folder) / path.relative_to(FOLDER)
             place.parent.mkdir(exist_ok=True)
             shutil.copy(path, place)

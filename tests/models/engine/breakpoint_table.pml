@@ -2,7 +2,7 @@
 // right after the other. Without instruction fetch (../x86_64/breakpoint.pml has both): what is looked for here is what
 // readers and the writer do to one another.
 //
-// Mirrors engine/trap/breakpoint_table.cpp: breakpoint_table.h. A thread traps on our site while its breakpoint stands, or on a
+// Mirrors engine/trap/breakpoint_table.cpp: breakpoint_table.inc. A thread traps on our site while its breakpoint stands, or on a
 // foreign breakpoint in the engine's code, at any time.
 //
 // -DLOCK_FREE: nobody writes a batch any more after the last one, and a reader that begins anew for ever is a
@@ -14,8 +14,8 @@
 #else
 #define asked_again() REACHED(asked again because another view is shown)
 #endif
-#include "../checks.h"
-#include "breakpoint_table.h"
+#include "../checks.inc"
+#include "breakpoint_table.inc"
 
 bit ready;
 bit stands;         // the breakpoint at our site

@@ -16,7 +16,7 @@
 //
 // Mutants: SETTLED_IS_DRAINED, SKIP_HOST_FRAMES, SKIP_GUEST_THREADS, KEEP_ENDED_THREADS, SKIP_SAFEPOINT_FLIP, FLIP_AFTER_REQUEST,
 // CLAIM_RELEASED_EARLY, RECORD_BY_LOAD (claim() by a load and a store), FREE_AT_ONCE.
-#include "../checks.h"
+#include "../checks.inc"
 #define THREADS 2
 #define AWAY 0
 #define GUEST 1

@@ -18,7 +18,7 @@
 //
 // Mutants: WISH_TAKEN_LATE, LINK_READ_LATE, SKIP_WAKE, SLEEP_UNCHECKED, LOOK_BEFORE_WORK (the thread reads work_ after it looked at
 // the list), PUSH_BY_STORE, REQUEST_BY_LOCK (the handler takes the commit lock).
-#include "../checks.h"
+#include "../checks.inc"
 #define NO_KEY 9
 #define NOBODY 9
 

@@ -10,10 +10,10 @@
 //   5. hide the batch, wait for readers; its memory is used again
 //
 // and engine/trap/trap_handler.cpp: a thread that trapped may be held in the kernel for as long as it likes before its handler runs
-// (trapped -> handler), and looks the address up in the table (../engine/breakpoint_table.h). A second batch rewrites the same site
+// (trapped -> handler), and looks the address up in the table (../engine/breakpoint_table.inc). A second batch rewrites the same site
 // right after the first.
 //
-// What a core executes: fetch.h. A rewound thread begins a new execution: more is asked of it than the protocol promises.
+// What a core executes: fetch.inc. A rewound thread begins a new execution: more is asked of it than the protocol promises.
 // Left out: a failed core serialisation; several sites; the signal frame.
 //
 // Two shapes: -DCORES=2 -DTAIL=1, -DCORES=1 -DTAIL=2.
@@ -22,9 +22,9 @@
 #define BATCHES 2
 #define note() rewound = planted
 #define asked_again() skip
-#include "fetch.h"
-#include "../checks.h"
-#include "../engine/breakpoint_table.h"
+#include "fetch.inc"
+#include "../checks.inc"
+#include "../engine/breakpoint_table.inc"
 
 #ifndef RUNS
 #define RUNS 2

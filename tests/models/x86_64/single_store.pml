@@ -10,10 +10,10 @@
 //
 // Mutants: SKIP_SERIALISATION, SERIALISE_BEFORE_WRITE, EARLY_RETURN, STORE_IN_HALVES.
 //
-// Two batches follow one another at once. What a core executes: fetch.h.
+// Two batches follow one another at once. What a core executes: fetch.inc.
 #define TAIL 2
-#include "fetch.h"
-#include "../checks.h"
+#include "fetch.inc"
+#include "../checks.inc"
 
 #ifdef WORD
 #define tail_of(n) (n)
