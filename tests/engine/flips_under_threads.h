@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "shunt/engine.h"
+#include "tests/engine/host_code.h"
 #include "tests/engine/test_code.h"
 #include "tests/stress/engine/running_code.h"
 
@@ -17,7 +18,7 @@ namespace shunt::test {
 // A function that returns its key's state: an idle site, then the answers.
 inline Code answering_code(Engine& engine, StaticKey& key) {
   const std::vector<TestSite> sites = {{&key, SiteForm::AlignedWord, 0, {32}}};
-  const Engine::Allocation allocation = written_code(engine, 64, sites, 0xCC);
+  const Engine::Allocation allocation = written_code(engine, 64, sites, trap_byte);
   write_answer(allocation.staging + idle_site(engine.instruction_set(), SiteForm::AlignedWord, 0).length, 0);
   write_answer(allocation.staging + 32, 1);
   auto code = engine.publish(allocation, new_sites(sites));

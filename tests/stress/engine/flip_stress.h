@@ -13,20 +13,19 @@
 #include <utility>
 #include <vector>
 
+#include "tests/engine/host_code.h"
+#include "tests/engine/serialised.h"
 #include "tests/engine/test_code.h"
 #include "tests/stress/engine/running_code.h"
 
 namespace shunt::test {
-
-using Clock = std::chrono::steady_clock;
 
 inline constexpr unsigned runners = 4;
 inline constexpr std::uint32_t line = 64;
 inline constexpr auto time_limit = std::chrono::seconds(100);  // of one test, however slow the machine
 inline constexpr int tests_in_this_program = 7;                // they share SHUNT_STRESS_SECONDS
 
-// One function for each place of a site in a cache line; function i begins at a line's byte i. Between the functions,
-// traps.
+// One function for each place of a site in a cache line. Between the functions, traps.
 class Functions {
  public:
   // `spread`: the bytes over which the answers are scattered, so that displacements differ in many bytes.
@@ -38,10 +37,13 @@ class Functions {
     std::mt19937 random(seed);
     const std::uint32_t slots = offsets.back() + slot;
     std::vector<std::uint32_t> answers;
-    for (unsigned state = 1; state < states_; ++state) answers.push_back(slots + 2 * slot * state + random() % spread);
+    for (unsigned state = 1; state < states_; ++state) {
+      const auto scattered = static_cast<std::uint32_t>(random() % spread);
+      answers.push_back(slots + 2 * slot * state + scattered / instruction_alignment * instruction_alignment);
+    }
     std::vector<TestSite> sites;
     for (std::uint32_t offset : offsets) sites.push_back({&key, form, offset, answers});
-    const Engine::Allocation allocation = written_code(engine, slots + 2 * slot * states_ + spread, sites, 0xCC);
+    const Engine::Allocation allocation = written_code(engine, slots + 2 * slot * states_ + spread, sites, trap_byte);
     for (const TestSite& site : sites) {
       const std::uint8_t length = idle_site(engine.instruction_set(), form, site.offset).length;
       write_answer(allocation.staging + site.offset + length, 0);
@@ -52,10 +54,10 @@ class Functions {
     code_ = std::move(*code);
     for (const TestSite& site : sites) entries_.push_back(code_.entry<int()>(site.offset));
   }
-  // Function i at a line's byte i.
+  // A function at each byte of a line where an instruction can stand.
   static std::vector<std::uint32_t> line_offsets() {
     std::vector<std::uint32_t> offsets;
-    for (std::uint32_t i = 0; i < line; ++i) offsets.push_back(i * slot + i);
+    for (std::uint32_t i = 0; i < line; i += instruction_alignment) offsets.push_back(i * slot + i);
     return offsets;
   }
   // A site at each of the last 8 bytes of a page.
@@ -85,7 +87,6 @@ class FlipStress : public testing::Test {
     auto engine = Engine::create(options);
     ASSERT_TRUE(engine) << engine.error().message();
     engine_ = std::move(*engine);
-    ASSERT_EQ(engine_->instruction_set(), InstructionSet::X86_64) << "this test's code is x86-64";
   }
 
   void start_runners(const Functions& functions) {
@@ -109,11 +110,11 @@ class FlipStress : public testing::Test {
   template <class Key>
   void flip(Key& key, const Functions& functions) {
     std::minstd_rand random(stress_seed());
-    const auto begin = Clock::now();
-    const auto least = begin + least_time();
+    const StressTime time(tests_in_this_program);
+    wanted_flips_ = time.needed(wanted_flips_);
     PatchBatch batch(*engine_);
-    while (!stop_.load(std::memory_order_relaxed) && (flips_ < wanted_flips_ || Clock::now() < least)) {
-      ASSERT_LT(Clock::now() - begin, time_limit) << "only " << flips_ << " flips";
+    while (!stop_.load(std::memory_order_relaxed) && time.goes_on(flips_ < wanted_flips_)) {
+      ASSERT_FALSE(time.is_longer_than(time_limit)) << "only " << flips_ << " flips";
       const auto state = static_cast<unsigned>(++flips_ % functions.states());
       begun_.store(flips_, std::memory_order_release);
       if constexpr (std::is_same_v<Key, StaticKey>) {
@@ -133,12 +134,6 @@ class FlipStress : public testing::Test {
     }
   }
 
-  // This test's part of the time that the program shall run at least.
-  static Clock::duration least_time() {
-    return std::chrono::duration_cast<Clock::duration>(
-        std::chrono::duration<double>(stress_seconds() / tests_in_this_program));
-  }
-
   // Stops the threads; what all of them counted.
   Counts join() {
     stop_.store(true, std::memory_order_relaxed);
@@ -154,9 +149,9 @@ class FlipStress : public testing::Test {
     const Counts all = join();
     for (const Counts& counts : counts_) EXPECT_GT(counts.between, 0U) << "a thread never ran between two flips";
     std::printf(
-        "%s: seed %u, %lu flips, %lu executions on %u threads, %lu of them between flips, %lu old, %lu "
-        "torn\n",
-        name, stress_seed(), flips_, all.executions, runners, all.between, all.stale, all.torn);
+        "%s: seed %u, %lu flips, %lu executions on %u threads, %lu of them between flips, %lu old, %lu torn; %s\n",
+        name, stress_seed(), flips_, all.executions, runners, all.between, all.stale, all.torn,
+        serialised(*engine_).c_str());
     EXPECT_EQ(all.torn, 0U) << "executed a torn instruction";
     EXPECT_EQ(all.stale, 0U) << "executed the old instruction after the commit";
     if (!HasFailure()) {

@@ -4,9 +4,10 @@
 namespace shunt::test {
 namespace {
 
+// x86-64: the opcode toggle.
 TEST_F(FlipStress, OpcodeToggle) {
   StaticKey key("toggled");
-  const Functions functions(*engine_, key, SiteForm::Toggle, 1 << 20, stress_seed());
+  const Functions functions(*engine_, key, toggle, 1 << 20, stress_seed());
   start_runners(functions);
   flip(key, functions);
   finish("opcode toggle");
@@ -34,9 +35,8 @@ class NewCodeStress : public FlipStress {
   // Publishes a function with one site, anywhere in a line.
   Result<Code> publish_function(std::uint32_t offset) {
     const std::vector<TestSite> sites = {{&key_, SiteForm::AlignedWord, offset, answers_}};
-    const Engine::Allocation allocation = written_code(*engine_, 512, sites, 0xCC);
-    write_answer(allocation.staging + offset + idle_site(InstructionSet::X86_64, SiteForm::AlignedWord, offset).length,
-                 0);
+    const Engine::Allocation allocation = written_code(*engine_, 512, sites, trap_byte);
+    write_answer(allocation.staging + offset + idle_site(host_set, SiteForm::AlignedWord, offset).length, 0);
     for (std::uint32_t state = 1; state < states; ++state)
       write_answer(allocation.staging + answers_[state - 1], state);
     return engine_->publish(allocation, new_sites(sites));
@@ -45,7 +45,7 @@ class NewCodeStress : public FlipStress {
   void publish_and_run(unsigned runner) {
     std::minstd_rand random(stress_seed() + runner + 1);
     while (!stop_.load(std::memory_order_relaxed) && !counts_[runner].wrong()) {
-      const auto offset = static_cast<std::uint32_t>(random() % line);
+      const auto offset = static_cast<std::uint32_t>(random() % (line / instruction_alignment) * instruction_alignment);
       const std::uint64_t completed = completed_.load(std::memory_order_acquire);
       const auto code = publish_function(offset);
       if (!code) break;
@@ -56,9 +56,8 @@ class NewCodeStress : public FlipStress {
     stop_.store(true, std::memory_order_relaxed);
   }
 
-  [[nodiscard]] bool enough(Clock::time_point least) const {
-    return codes_.load(std::memory_order_relaxed) >= wanted_codes && flips_ >= wanted_flips_meanwhile &&
-           Clock::now() >= least;
+  [[nodiscard]] bool wants_more() const {
+    return codes_.load(std::memory_order_relaxed) < wanted_codes || flips_ < wanted_flips_meanwhile;
   }
 
   StaticSwitch key_{"switched", states};
@@ -68,10 +67,9 @@ class NewCodeStress : public FlipStress {
 
 TEST_F(NewCodeStress, TakesTheCurrentState) {
   for (unsigned i = 0; i < runners; ++i) threads_.emplace_back([this, i] { publish_and_run(i); });
-  const auto begin = Clock::now();
-  const auto least = begin + least_time();
+  const StressTime time(tests_in_this_program);
   PatchBatch batch(*engine_);
-  while (!stop_.load(std::memory_order_relaxed) && !enough(least) && Clock::now() - begin < time_limit) {
+  while (!stop_.load(std::memory_order_relaxed) && time.goes_on(wants_more()) && !time.is_longer_than(time_limit)) {
     begun_.store(++flips_, std::memory_order_release);
     batch.set(key_, static_cast<unsigned>(flips_ % states));
     const auto report = batch.commit();
@@ -80,13 +78,13 @@ TEST_F(NewCodeStress, TakesTheCurrentState) {
     completed_.store(flips_, std::memory_order_release);
   }
   const Counts all = join();
-  std::printf("new code: seed %u, %lu flips, %lu pieces of code on %u threads, %lu old, %lu torn\n", stress_seed(),
-              flips_, codes_.load(), runners, all.stale, all.torn);
+  std::printf("new code: seed %u, %lu flips, %lu pieces of code on %u threads, %lu old, %lu torn; %s\n", stress_seed(),
+              flips_, codes_.load(), runners, all.stale, all.torn, serialised(*engine_).c_str());
   EXPECT_EQ(all.torn, 0U) << "executed a torn instruction";
   EXPECT_EQ(all.stale, 0U) << "executed the old instruction in new code";
   if (!HasFailure()) {
-    EXPECT_GE(codes_.load(), wanted_codes);
-    EXPECT_GE(flips_, wanted_flips_meanwhile);
+    EXPECT_GE(codes_.load(), time.needed(wanted_codes));
+    EXPECT_GE(flips_, time.needed(wanted_flips_meanwhile));
   }
 }
 

@@ -17,18 +17,21 @@
 // anything else is torn. Synchronisation is that of the two counters alone; the site takes no part in it.
 #pragma once
 
+#include <chrono>
 #include <csetjmp>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <mutex>
 #include <string>
 
 #include "shunt/engine.h"
+#include "tests/engine/host_code.h"
 
 namespace shunt::test {
+
+using Clock = std::chrono::steady_clock;
 
 inline constexpr int torn = -1;
 
@@ -69,14 +72,6 @@ class TornGuard {
   struct sigaction old_actions_[std::size(signals)] = {};
 };
 
-// x86-64: mov eax, value; ret.
-inline constexpr std::uint32_t answer_size = 6;
-inline void write_answer(std::uint8_t* at, std::uint32_t value) {
-  *at = 0xB8;
-  std::memcpy(at + 1, &value, sizeof value);
-  at[5] = 0xC3;
-}
-
 struct Counts {
   std::uint64_t executions = 0;
   std::uint64_t between = 0;  // no flip was under way: only one answer was right
@@ -107,10 +102,39 @@ inline unsigned stress_seed() {
   return seed != nullptr ? static_cast<unsigned>(std::strtoul(seed, nullptr, 10)) : 20261123U;
 }
 
-// The least time that the whole program shall run.
-inline double stress_seconds() {
-  const char* const seconds = std::getenv("SHUNT_STRESS_SECONDS");
+inline double seconds_from(const char* variable) {
+  const char* const seconds = std::getenv(variable);
   return seconds != nullptr ? std::strtod(seconds, nullptr) : 0.0;
 }
+
+// The least time that the whole program shall run.
+inline double stress_seconds() {
+  return seconds_from("SHUNT_STRESS_SECONDS");
+}
+
+// How long one of `tests` tests that share the program's time goes on: until it has done what it wants to do, but at
+// least its part of SHUNT_STRESS_SECONDS. On an emulator that could take for ever; there SHUNT_STRESS_AT_MOST (seconds)
+// ends it, and what was done by then is enough.
+class StressTime {
+ public:
+  explicit StressTime(int tests = 1)
+      : least_(begin_ + part(stress_seconds(), tests)),
+        most_(begin_ + part(seconds_from("SHUNT_STRESS_AT_MOST"), tests)) {}
+
+  [[nodiscard]] bool goes_on(bool wants_more) const {
+    const auto now = Clock::now();
+    return bounded() ? now < most_ : wants_more || now < least_;
+  }
+  [[nodiscard]] bool bounded() const { return most_ > begin_; }
+  // What must have been done at the end, if `wanted` is what the test wants to do.
+  [[nodiscard]] std::uint64_t needed(std::uint64_t wanted) const { return bounded() ? 1 : wanted; }
+  [[nodiscard]] bool is_longer_than(std::chrono::seconds limit) const { return Clock::now() - begin_ > limit; }
+
+ private:
+  static Clock::duration part(double seconds, int tests) {
+    return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds / tests));
+  }
+  Clock::time_point begin_ = Clock::now(), least_, most_;
+};
 
 }  // namespace shunt::test

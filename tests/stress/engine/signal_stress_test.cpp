@@ -76,17 +76,15 @@ TEST_F(SignalStress, WhileThreadsAreCreatedAndEnd) {
   }
   for (unsigned i = 0; i < creators; ++i) threads.emplace_back([&, i] { create_for_ever(counts[steady_threads + i]); });
 
-  const auto begin = std::chrono::steady_clock::now();
-  const std::chrono::duration<double> least(stress_seconds());
-  const auto enough = [&](std::uint64_t flips) {
-    return flips >= wanted_flips && created_.load(std::memory_order_relaxed) >= wanted_threads &&
-           std::chrono::steady_clock::now() - begin >= least;
+  const StressTime time;
+  const auto wants_more = [&](std::uint64_t flips) {
+    return flips < wanted_flips || created_.load(std::memory_order_relaxed) < wanted_threads;
   };
   Counts own;
   std::uint64_t flips = 0;
   PatchBatch batch(*engine_);
-  while (!stop_.load(std::memory_order_relaxed) && !enough(flips)) {
-    ASSERT_LT(std::chrono::steady_clock::now() - begin, time_limit) << "only " << flips << " flips";
+  while (!stop_.load(std::memory_order_relaxed) && time.goes_on(wants_more(flips))) {
+    ASSERT_FALSE(time.is_longer_than(time_limit)) << "only " << flips << " flips";
     begun_.store(++flips, std::memory_order_release);
     batch.set(key_, flips % 2 != 0);
     const auto report = batch.commit();
@@ -103,6 +101,8 @@ TEST_F(SignalStress, WhileThreadsAreCreatedAndEnd) {
   for (const Counts& mine : counts) all.add(mine);
   std::printf("signals: seed %u, %lu flips of %d sites, %lu threads came and went, %lu executions, %lu old, %lu torn\n",
               stress_seed(), flips, sites, created_.load(), all.executions, all.stale, all.torn);
+  EXPECT_GE(flips, time.needed(wanted_flips));
+  EXPECT_GE(created_.load(), time.needed(wanted_threads));
   EXPECT_EQ(all.torn, 0U) << "executed a torn instruction";
   EXPECT_EQ(all.stale, 0U) << "executed the old instruction after the commit";
 }
