@@ -5,9 +5,16 @@
 #     Debian 12's qemu-user 7.2, which takes plugins.
 # Says first what it changes in the system: it adds the architecture arm64 and the suite bookworm-backports. Does nothing if all is
 # there. As root or with passwordless sudo it installs; otherwise it prints what to run and fails.
-# usage: scripts/arm64/install.sh
+# usage: scripts/arm64/install.sh [system]     system: also what tests/system/arm64 boots: qemu-system 10, Debian's arm64 kernel, busybox
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+
+system=false
+case ${1:-} in
+  "") ;;
+  system) system=true ;;
+  *) echo "usage: $0 [system]" >&2; exit 2 ;;
+esac
 
 tools=$PWD/build/arm64-tools
 packages=(
@@ -25,6 +32,11 @@ plugin_emulator=qemu-user/bookworm    # 7.2: takes the plugin of tests/models/ar
 plugin_emulator_file=$tools/plugin-emulator/usr/bin/qemu-aarch64
 wabt=wabt:arm64                # a library and its headers, in one package with programs of the same names
 wabt_file=$tools/usr/lib/aarch64-linux-gnu/libwabt.a
+machine=qemu-system-arm/$suite         # its libraries are installed by apt
+machine_file=$tools/usr/bin/qemu-system-aarch64
+kernel=linux-image-cloud-arm64:arm64   # depends on the current one
+busybox=busybox-static:arm64
+busybox_file=$tools/bin/busybox
 
 fail() {
   echo "error: $1" >&2
@@ -92,8 +104,35 @@ unpack() {
   rm -rf "$scratch"
 }
 
+# What the emulated machine's emulator needs beside itself.
+machine_libraries() {
+  apt-cache depends --no-recommends --no-suggests "$machine" | awk '$1 == "Depends:" && $2 !~ /^(qemu-|<)/ { print $2 ":amd64" }'
+}
+
+has_kernel() { compgen -G "$tools/boot/vmlinuz-*" >/dev/null; }
+
+install_system() {
+  [ -e "$machine_file" ] && [ -e "$busybox_file" ] && has_kernel && return
+  local libraries current
+  libraries=$(machine_libraries)
+  [ -n "$libraries" ] || fail "apt does not know $machine"
+  mapfile -t packages <<<"$libraries"
+  missing=$(missing_packages | tr '\n' ' ')
+  [ -z "$missing" ] || { echo "Installing: $missing"; as_root "$missing"; }
+  echo "Unpacking $machine, Debian's arm64 kernel and $busybox into build/arm64-tools"
+  unpack "$machine" ./usr/bin/qemu-system-aarch64
+  "$machine_file" --version >/dev/null || fail "$machine does not run here"
+  unpack "$busybox" ./bin/busybox
+  current=$(apt-cache depends "$kernel" | awk '$1 == "Depends:" && $2 ~ /^linux-image-/ { print $2; exit }')
+  [ -n "$current" ] || fail "apt does not know $kernel"
+  unpack "$current" './boot/vmlinuz-*'
+}
+
 missing=$(missing_packages | tr '\n' ' ')
-[ -z "$missing" ] && [ -e "$emulator_file" ] && [ -e "$plugin_emulator_file" ] && [ -e "$wabt_file" ] && exit 0
+if [ -z "$missing" ] && [ -e "$emulator_file" ] && [ -e "$plugin_emulator_file" ] && [ -e "$wabt_file" ]; then
+  ! $system || install_system
+  exit
+fi
 
 check_system
 has_architecture || echo "Adding the architecture arm64 to this system (dpkg --add-architecture arm64)"
@@ -112,3 +151,4 @@ if [ ! -e "$wabt_file" ]; then
   echo "Unpacking $wabt into build/arm64-tools"
   unpack "$wabt" ./usr/include './usr/lib/aarch64-linux-gnu'
 fi
+! $system || install_system
