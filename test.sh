@@ -2,7 +2,7 @@
 # Builds shunt and tests it. Installs what is missing first (scripts/install-dependencies.sh).
 #
 #   ./test.sh          release build, unit and conformance tests, stress tests of 10 seconds each, AddressSanitizer: 15 minutes
-#   ./test.sh --all    also ThreadSanitizer, mutants, models, litmus tests, third-party guests, packages, formatting, clang-tidy: 60 minutes (2 cores)
+#   ./test.sh --all    also ThreadSanitizer, mutants, models, litmus tests, arm64, third-party guests, packages, formatting, clang-tidy: 60 minutes (2 cores)
 #
 # Environment:
 #   SHUNT_WASM_TESTSUITE_DIR   the WebAssembly core test suite; else it is fetched (scripts/fetch-wasm-testsuite.sh)
@@ -43,6 +43,13 @@ else
   record "conformance (no test suite here)" skipped 0
 fi
 
+# Stress tests on machines with Debian's arm64 kernel, emulated: one with IDC and DIC, one without. Together at most 4 minutes.
+arm64_machines() {
+  stage "tools for arm64 machines" 900 scripts/arm64/install.sh system || return
+  built arm64 || build arm64 900 || return
+  stage "arm64 machines: stress" 240 tests/system/arm64/run.py --parallel 2 --limit 220 --results "$results"
+}
+
 quick='stress|mutant|guests|conformance|litmus|model'
 if build release 900; then
   tests "unit" release 240 -LE "$quick"
@@ -77,6 +84,7 @@ if $all; then
     stage "clang-tidy" 900 scripts/check-tidy.sh build/release
   fi
   stage "packages and a project that uses them" 900 scripts/check-package.sh
+  arm64_machines
   stage "formatting" 60 scripts/check-format.sh
 fi
 finish
