@@ -13,7 +13,7 @@ bool FunctionCompiler<S>::compile(const FunctionBody& body) {
   layout_ = &module_.layout_of(body.function);
   analysis_.run(body, module_);
   pinning_.assign(body, analysis_, *layout_, S::roles);
-  frame_.assign(body, analysis_, pinning_, S::saved_words(pinning_.saved()), S::red_zone);
+  frame_.assign(body, analysis_, pinning_, S::saved_words(pinning_.saved(), analysis_.is_leaf()), S::red_zone);
   s_.at(body.offset);
   if (frame_.is_excessive()) {
     s_.trap(TrapCode::StackOverflow);

@@ -18,8 +18,9 @@ void FrameLayout::assign(const FunctionBody& body, const FunctionAnalysis& analy
   words += saved_words;
 
   size_ = 8 * words;
+  is_leaf_ = analysis.is_leaf();
   std::int32_t base = 0;
-  if (analysis.is_leaf() && size_ <= red_zone) {
+  if (is_leaf_ && size_ <= red_zone) {
     base = -static_cast<std::int32_t>(size_);
     size_ = 0;
     for (std::int32_t& home : homes_) home += base;

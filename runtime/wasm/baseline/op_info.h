@@ -81,6 +81,29 @@ enum class FloatCompare : std::uint8_t { Eq, Ne, Lt, Gt, Le, Ge };
 enum class FloatUnary : std::uint8_t { Abs, Neg, Ceil, Floor, Trunc, Nearest, Sqrt };
 enum class FloatBinary : std::uint8_t { Add, Sub, Mul, Div, Min, Max, Copysign };
 
+// The comparison of exchanged operands.
+constexpr IntCompare mirrored(IntCompare op) {
+  switch (op) {
+    case IntCompare::LtS:
+      return IntCompare::GtS;
+    case IntCompare::LtU:
+      return IntCompare::GtU;
+    case IntCompare::GtS:
+      return IntCompare::LtS;
+    case IntCompare::GtU:
+      return IntCompare::LtU;
+    case IntCompare::LeS:
+      return IntCompare::GeS;
+    case IntCompare::LeU:
+      return IntCompare::GeU;
+    case IntCompare::GeS:
+      return IntCompare::LeS;
+    case IntCompare::GeU:
+      return IntCompare::LeU;
+    default:
+      return op;
+  }
+}
 constexpr bool is_commutative(IntBinary op) {
   return op == IntBinary::Add || op == IntBinary::Mul || op == IntBinary::And || op == IntBinary::Or ||
          op == IntBinary::Xor;

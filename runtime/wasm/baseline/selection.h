@@ -6,8 +6,8 @@
 //  loaded once.
 //  - A result register that differs from `dst` is returned where an instruction set fixes it.
 //  - An i32 in a general register is zero-extended, always.
-//  - A Condition says how to read the processor flags that the last instruction set; moves, loads, stores and Scratch
-//  keep flags.
+//  - A Condition says how to read the processor flags that the last instruction set, once; moves, loads, stores and
+//  Scratch keep flags.
 #pragma once
 
 #include <asmjit/core.h>
@@ -32,8 +32,9 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   { S::roles } -> std::convertible_to<RegisterRoles>;
   { S::context } -> std::convertible_to<Reg>;  // holds the VmContext*
   { S::red_zone } -> std::convertible_to<std::uint32_t>;
-  { S::folds_loads } -> std::convertible_to<bool>;               // instructions can have a Memory operand
-  { S::saved_words(registers) } -> std::same_as<std::uint32_t>;  // frame words that saving these registers takes
+  { S::folds_loads } -> std::convertible_to<bool>;  // instructions can have a Memory operand
+  // Frame words that saving these registers, and in a function that makes calls the return address, takes.
+  { S::saved_words(registers, wide) } -> std::same_as<std::uint32_t>;
 
   // --- positions ---
   { s.assembler() } -> std::convertible_to<asmjit::BaseAssembler&>;
@@ -62,7 +63,7 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   s.load_field(type, reg, reg, frame);  // [base + offset]
   s.store_field(type, reg, frame, value, scratch);
 
-  s.load_absolute(type, reg, reg, address);  // a 64-bit word; the second register is scratch for float results
+  s.load_absolute(type, reg, reg, address);  // acquires a 64-bit word; the second register is scratch for float results
 
   // --- linear memory; the index register may be invalid ---
   s.load(info, reg, reg, bits, scratch);

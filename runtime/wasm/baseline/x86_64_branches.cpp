@@ -47,29 +47,6 @@ constexpr Condition condition_of(IntCompare op) {
   return Condition::Equal;
 }
 
-constexpr IntCompare mirrored(IntCompare op) {
-  switch (op) {
-    case IntCompare::LtS:
-      return IntCompare::GtS;
-    case IntCompare::LtU:
-      return IntCompare::GtU;
-    case IntCompare::GtS:
-      return IntCompare::LtS;
-    case IntCompare::GtU:
-      return IntCompare::LtU;
-    case IntCompare::LeS:
-      return IntCompare::GeS;
-    case IntCompare::LeU:
-      return IntCompare::GeU;
-    case IntCompare::GeS:
-      return IntCompare::LeS;
-    case IntCompare::GeU:
-      return IntCompare::LeU;
-    default:
-      return op;
-  }
-}
-
 }  // namespace
 
 // --- conditions ---

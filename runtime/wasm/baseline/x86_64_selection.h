@@ -29,10 +29,13 @@ struct X86Features {
   static X86Features host();
   // Whether the host has x86-64-v2 at all.
   static bool host_suffices();
+  static constexpr const char* required = "SSE4.2 and POPCNT (x86-64-v2)";
 };
 
 class X86Selection {
  public:
+  using Features = X86Features;
+
   static constexpr Reg rax = general_reg(0), rcx = general_reg(1), rdx = general_reg(2), rbx = general_reg(3),
                        rbp = general_reg(5), rsi = general_reg(6), rdi = general_reg(7), r8 = general_reg(8),
                        r9 = general_reg(9), r10 = general_reg(10), r11 = general_reg(11), r12 = general_reg(12),
@@ -51,7 +54,7 @@ class X86Selection {
   static constexpr std::uint32_t red_zone = 128;
   static constexpr bool folds_loads = true;
   static constexpr std::array<Reg, 4> builtin_arguments = {rsi, rdx, rcx, r8};  // System V, behind the context
-  static std::uint32_t saved_words(RegSet saved) { return saved.of(RegClass::Float).count(); }
+  static std::uint32_t saved_words(RegSet saved, bool) { return saved.of(RegClass::Float).count(); }
 
   // The first sixteen are the condition codes of the instruction set.
   enum class Condition : std::uint8_t {

@@ -2,7 +2,7 @@
 //
 // Machine code is position-bound but instance-free: everything of an instance is reached through its VmContext, so all
 // instances of a module run the same code. In guest code one register holds the VmContext* and one the memory's base
-// (baseline/x86_64_selection.h); the base is constant for an instance's life, because a memory
+// (baseline/*_selection.h); the base is constant for an instance's life, because a memory
 // reserves its whole address range at once and grows in place.
 #pragma once
 

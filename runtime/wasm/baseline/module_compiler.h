@@ -1,0 +1,134 @@
+// Machine code for a module, up to what only the engine can do with it: publishing. For any selection on any host.
+#pragma once
+
+#include <asmjit/core.h>
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/wasm/baseline/flag_import_sites.h"
+#include "runtime/wasm/baseline/function_compiler.h"
+#include "runtime/wasm/module/type_registry.h"
+
+namespace shunt::wasm::baseline {
+
+// Keeps the first error of the assembler, which goes on after it.
+class FirstError final : public asmjit::ErrorHandler {
+ public:
+  void handleError(asmjit::Error error, const char*, asmjit::BaseEmitter*) override {
+    if (error_ == asmjit::kErrorOk) error_ = error;
+  }
+  [[nodiscard]] Status status(const std::string& source_name) const {
+    if (error_ == asmjit::kErrorOk) return Ok{};
+    const bool too_large = error_ == asmjit::kErrorOutOfMemory || error_ == asmjit::kErrorTooLarge;
+    return make_error(too_large ? ErrorCode::OutOfMemory : ErrorCode::Unsupported,
+                      source_name + ": cannot generate code: " + asmjit::DebugUtils::errorAsString(error_));
+  }
+
+ private:
+  asmjit::Error error_ = asmjit::kErrorOk;
+};
+
+template <Selection S>
+class ModuleCompiler {
+ public:
+  ModuleCompiler(const asmjit::Environment& environment, typename S::Features features,
+                 std::span<const FlagImport> flag_imports)
+      : prepared_(holder_.init(environment)),
+        selection_(holder_, features),
+        flags_(selection_.assembler(), flag_imports),
+        functions_(selection_, context_) {
+    holder_.setErrorHandler(&errors_);
+  }
+  ModuleCompiler(const ModuleCompiler&) = delete;
+  ModuleCompiler& operator=(const ModuleCompiler&) = delete;
+
+  // Thunks, and what functions refer to. `data` must outlive the compiler. Errors: OutOfMemory.
+  Status begin(const ModuleData& data, HostCallFunction host_call);
+  // Errors: OutOfMemory.
+  Status function(const FunctionBody& body);
+  // Moves what is known of the code, but for what publishing says, to `code`. Errors: those of begin() and function().
+  Status finish(BaselineCode& code);
+
+  [[nodiscard]] asmjit::CodeHolder& holder() { return holder_; }
+  [[nodiscard]] const FlagImportSites& flags() const { return flags_; }
+
+ private:
+  Status status() const { return errors_.status(context_.module->source_name); }
+
+  FirstError errors_;
+  asmjit::CodeHolder holder_;
+  asmjit::Error prepared_;
+  S selection_;
+  FlagImportSites flags_;
+  std::vector<SignatureLayout> layouts_;        // by type index
+  std::vector<std::uint32_t> canonical_types_;  // by type index
+  std::vector<std::uint8_t> flag_sites_;        // by imported function
+  std::vector<asmjit::Label> entries_;          // by function index less imports
+  ModuleContext context_;
+  FunctionCompiler<S> functions_;
+  std::vector<std::uint32_t> enter_thunks_, host_thunks_, function_entries_;  // offsets
+  std::vector<FunctionRange> ranges_;
+};
+
+template <Selection S>
+Status ModuleCompiler<S>::begin(const ModuleData& data, HostCallFunction host_call) {
+  layouts_.reserve(data.types.size());
+  for (const FunctionType& type : data.types) {
+    layouts_.emplace_back(type, S::roles);
+    canonical_types_.push_back(canonical_type(type));
+  }
+  for (std::uint32_t import = 0; import < data.imported_functions; ++import) {
+    flag_sites_.push_back(flags_.is_site(import) ? 1 : 0);
+  }
+  entries_.resize(data.functions.size() - data.imported_functions);
+  for (asmjit::Label& entry : entries_) entry = selection_.new_label();
+  context_.module = &data;
+  context_.types = layouts_;
+  context_.flag_sites = flag_sites_;
+  context_.canonical_types = canonical_types_;
+  context_.entries = entries_;
+  context_.flags = &flags_;
+  selection_.begin_module();
+  for (const SignatureLayout& layout : layouts_) {
+    enter_thunks_.push_back(selection_.offset());
+    selection_.enter_thunk(layout);
+    host_thunks_.push_back(selection_.offset());
+    selection_.host_thunk(layout, host_call);
+  }
+  return status();
+}
+
+template <Selection S>
+Status ModuleCompiler<S>::function(const FunctionBody& body) {
+  constexpr std::uint32_t alignment = 16;
+  selection_.assembler().align(asmjit::AlignMode::kCode, alignment);
+  const std::uint32_t begin = selection_.offset();
+  function_entries_.push_back(begin);
+  selection_.bind(entries_[body.function - context_.module->imported_functions]);
+  if (!functions_.compile(body)) {
+    return make_error(ErrorCode::Unsupported,
+                      context_.module->source_name + ": " + context_.module->display_name(body.function) +
+                          ": the compiler ran out of registers; this is a mistake in it, please report it");
+  }
+  ranges_.push_back({.begin = begin, .end = selection_.offset(), .function = body.function});
+  return status();
+}
+
+template <Selection S>
+Status ModuleCompiler<S>::finish(BaselineCode& code) {
+  if (Status failed = status(); !failed) return failed;
+  code.entries = std::move(function_entries_);
+  code.enter_thunks = std::move(enter_thunks_);
+  code.host_thunks = std::move(host_thunks_);
+  code.trap_exit = selection_.trap_exit();
+  code.functions = std::move(ranges_);
+  code.traps = std::move(selection_.traps());
+  code.flag_sites = std::move(flags_.flag_sites());
+  code.sites = flags_.emitter().sites().size();
+  return Ok{};
+}
+
+}  // namespace shunt::wasm::baseline
