@@ -34,6 +34,11 @@ inline void write_file(const fs::path& path, std::string_view text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
 }
 
+// The program, behind the emulator if it takes one.
+inline Words program() {
+  return {SHUNT_COMMAND};
+}
+
 struct Ended {
   int status = -1;  // exit status; 1000 + signal if a signal ended it
   std::string out, err;
@@ -55,13 +60,15 @@ class Process {
     posix_spawn_file_actions_addopen(&files, 0, in.c_str(), O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&files, 1, out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&files, 2, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    std::vector<char*> argv = {const_cast<char*>(SHUNT_COMMAND)};
+    const Words command = program();
+    std::vector<char*> argv;
+    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
     for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
-    const int failed = ::posix_spawn(&pid_, SHUNT_COMMAND, &files, nullptr, argv.data(), environ);
+    const int failed = ::posix_spawn(&pid_, argv.front(), &files, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&files);
     if (failed != 0) {
-      ADD_FAILURE() << "cannot start " << SHUNT_COMMAND;
+      ADD_FAILURE() << "cannot start " << argv.front();
       pid_ = 0;
     }
   }

@@ -166,8 +166,9 @@ TEST_F(RunCommand, HelpAndVersion) {
 
 TEST_F(RunCommand, OutputThatCannotBeWrittenIsAFailure) {
   file("m.wat", guests::arithmetic);
-  const std::string command =
-      std::string(SHUNT_COMMAND) + " run " + path("m.wat") + " --invoke ready >/dev/full 2>" + path("err");
+  std::string command;
+  for (const std::string& word : program()) command += word + " ";
+  command += "run " + path("m.wat") + " --invoke ready >/dev/full 2>" + path("err");
   const int status = std::system(command.c_str());
   EXPECT_EQ(WEXITSTATUS(status), 1);
   EXPECT_EQ(read_file(path("err")), "shunt: cannot write to standard output\n");
