@@ -22,6 +22,14 @@ inline void serialise_this_core() noexcept {
   asm volatile("dsb ishld\n\tisb" : : : "memory");
 }
 
+// A return address as it was before PACIASP or PACIBSP signed it. XPACLRI is a hint: a no-op where there is no pointer
+// authentication.
+[[nodiscard]] inline const void* plain_return_address(const void* address) noexcept {
+  register const void* link asm("x30") = address;
+  asm("hint #7" : "+r"(link));
+  return link;
+}
+
 // Maintenance operations on real caches, by address.
 struct HostCacheOperations {
   static void clean_data_line(const void* at) noexcept { asm volatile("dc cvau, %0" : : "r"(at) : "memory"); }

@@ -21,6 +21,11 @@ inline void serialise_this_core() noexcept {
   asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d) : : "memory");
 }
 
+// A return address as a frame holds it: nothing signs it.
+[[nodiscard]] inline const void* plain_return_address(const void* address) noexcept {
+  return address;
+}
+
 // Maintenance operations of cache.h on real caches: x86-64 has none.
 struct HostCacheOperations {
   static void clean_data_line(const void*) noexcept {}

@@ -4,6 +4,7 @@
 #include <exception>
 #include <functional>
 
+#include "arch/backend.h"
 #include "engine/patch/mutant.h"
 
 namespace shunt {
@@ -17,7 +18,7 @@ __attribute__((no_sanitize("address", "thread"))) void walk_frame_pointers(const
   auto frame = reinterpret_cast<std::uintptr_t>(innermost.frame_pointer);
   while (frame < end && frame % sizeof(void*) == 0 && frame != 0) {
     const void* const* const words = reinterpret_cast<const void* const*>(frame);
-    visit(words[1]);
+    visit(arch::host::plain_return_address(words[1]));
     const auto outer = reinterpret_cast<std::uintptr_t>(words[0]);
     if (outer <= frame) break;
     frame = outer;

@@ -48,7 +48,8 @@ struct GuestFrame {
   const void* stack_pointer = nullptr;  // as it will be there
   const void* frame_pointer = nullptr;  // of the function that goes on there
 
-  // The function that called the one in which this is written. Only if that function keeps frame pointers.
+  // The function that called the one in which this is written. Only if that function keeps frame pointers. On arm64 the
+  // stack pointer is a lower bound: a frame may hold more above its frame record.
   [[gnu::always_inline]] static GuestFrame of_caller() noexcept {
     void* const* const frame = static_cast<void* const*>(__builtin_frame_address(0));
     return {__builtin_return_address(0), static_cast<const void*>(frame + 2), *frame};
@@ -73,7 +74,8 @@ using FrameWalker = std::function<void(const GuestFrame& innermost, const void* 
 
 // The default: follows the chain of frame pointers as long as it climbs and stays below `entry_mark`. It finds every
 // frame if every function between the innermost and the entry keeps one: [frame pointer] is the caller's frame pointer,
-// the word above it the return address (x86-64 and arm64 alike). So a safepoint stands behind a function's prologue.
+// the word above it the return address (x86-64 and arm64 alike; one that arm64's pointer authentication signed is
+// understood). So a safepoint stands behind a function's prologue, on arm64 also in a function that calls nothing.
 SHUNT_API void walk_frame_pointers(const GuestFrame& innermost, const void* entry_mark, AddressVisitor& visit);
 
 struct ThreadOptions {
