@@ -14,21 +14,29 @@
 //          lea   rsp, [rsp + 128]
 //          jmp   resume
 //
-// arm64. There is no red zone; x16, x17 and x30 are saved by the stub:
+// arm64. There is no red zone; x16, x17 and x30 are saved by the stub. The addresses are literals behind it, so that
+// the stub may be anywhere in a branch's reach of the site:
 //
 //   stub:  stp   x16, x17, [sp, #-32]!
 //          str   x30, [sp, #16]
-//          adr   x16, resume
+//          ldr   x16, =resume
 //          ldr   x17, =entry
 //          blr   x17
 //          ldr   x30, [sp, #16]
 //          ldp   x16, x17, [sp], #32
 //          b     resume
 //
-// The entry keeps every register and the flags: general, x87, MXCSR, and of the vector state what XSAVE (mask 0xE7:
-// x87, SSE, AVX, AVX-512) or, where the system has not enabled it, FXSAVE covers. Not AMX tiles and PKRU, which nothing
-// below it touches. It realigns the stack itself, needs about 8 KiB of it, and its unwind information leads from it
-// straight to the site, past the stub.
+// The entry keeps every register and the flags. It realigns the stack itself where that is needed, and its unwind
+// information leads from it straight to the site, past the stub.
+//
+// x86-64: general, x87, MXCSR, and of the vector state what XSAVE (mask 0xE7: x87, SSE, AVX, AVX-512) or, where the
+// system has not enabled it, FXSAVE covers. Not AMX tiles and PKRU, which nothing below it touches. About 8 KiB of
+// stack.
+//
+// arm64: general, NZCV, FPCR, FPSR, and Q0 to Q31, or where the processor has SVE Z0 to Z31, P0 to P15 and FFR. The
+// thread is not in streaming mode (SME), and ZA is left alone. About 8 KiB of stack, 9 of them more for SVE registers
+// of 256 bytes, the longest possible. Unwinding finds the resume point as X30, so it leads beyond the site's function
+// if that keeps a frame record or saves X30 otherwise, as code that is walked does anyway (shunt/thread.h).
 #pragma once
 
 #include <cstddef>

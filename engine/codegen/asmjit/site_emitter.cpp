@@ -1,5 +1,6 @@
 #include <string>
 
+#include "engine/codegen/asmjit/selection.h"
 #include "shunt/codegen/asmjit.h"
 
 namespace shunt {
@@ -9,13 +10,6 @@ namespace {
 // its 8-byte word.
 constexpr std::uint32_t section_alignment = 8;
 
-bool is_x86_64(asmjit::Arch arch) noexcept {
-  return arch == asmjit::Arch::kX64;
-}
-bool is_arm64(asmjit::Arch arch) noexcept {
-  return arch == asmjit::Arch::kAArch64;
-}
-
 Error asmjit_error(const char* step, asmjit::Error error) {
   return make_error(ErrorCode::InvalidArgument,
                     std::string("asmjit: ") + step + ": " + asmjit::DebugUtils::errorAsString(error));
@@ -23,8 +17,9 @@ Error asmjit_error(const char* step, asmjit::Error error) {
 
 }  // namespace
 
-SiteEmitter::SiteEmitter(asmjit::BaseAssembler& assembler) : assembler_(assembler) {
-  if (!is_x86_64(assembler.arch()) && !is_arm64(assembler.arch())) error_ = asmjit::kErrorInvalidArch;
+SiteEmitter::SiteEmitter(asmjit::BaseAssembler& assembler)
+    : assembler_(assembler), selection_(detail::selection_of(assembler.arch())) {
+  if (selection_ == nullptr) error_ = asmjit::kErrorInvalidArch;
 }
 
 std::size_t SiteEmitter::branch(StaticKey& key, const asmjit::Label& target, Flags flags) {
@@ -45,30 +40,34 @@ std::size_t SiteEmitter::redirect(StaticKey& key, const asmjit::Label& off, cons
 }
 
 std::size_t SiteEmitter::branch_or_not(KeyBase& key, const asmjit::Label& target, Flags flags) {
-  const bool toggle = flags == Flags::Dead && is_x86_64(assembler_.arch());
-  return emit(key, toggle ? SiteForm::Toggle : SiteForm::AlignedWord, {&target, 1});
+  const bool dead = flags == Flags::Dead && selection_ != nullptr;
+  return emit(key, dead ? selection_->form_if_flags_are_dead : SiteForm::AlignedWord, {&target, 1});
 }
 
-std::size_t SiteEmitter::branch(StaticKey& key, const asmjit::Label& target, SiteForm form) {
-  return emit(key, is_x86_64(assembler_.arch()) ? form : SiteForm::AlignedWord, {&target, 1});
+std::size_t SiteEmitter::branch(StaticKey& key, const asmjit::Label& target, SiteForm wanted) {
+  return emit(key, form(wanted), {&target, 1});
 }
 
-std::size_t SiteEmitter::branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm form) {
-  return emit(key, is_x86_64(assembler_.arch()) ? form : SiteForm::AlignedWord, targets);
+std::size_t SiteEmitter::branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm wanted) {
+  return emit(key, form(wanted), targets);
 }
 
 std::size_t SiteEmitter::branch(StaticSwitch& key, std::span<const asmjit::Label> targets) {
   return emit(key, SiteForm::AlignedWord, targets);
 }
 
+SiteForm SiteEmitter::form(SiteForm wanted) const noexcept {
+  return selection_ == nullptr ? wanted : selection_->form(wanted);
+}
+
 // Emits the site in state 0. A Toggle's displacement is left open: publish() writes every byte of a site once its
 // address is known, so asmjit need not track the branch.
 std::size_t SiteEmitter::emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets) {
   const std::size_t offset = assembler_.offset();
-  const InstructionSet instruction_set = is_arm64(assembler_.arch()) ? InstructionSet::Arm64 : InstructionSet::X86_64;
-  const SiteBytes bytes = idle_site(instruction_set, form, static_cast<std::uint32_t>(offset));
-  const asmjit::Error error = assembler_.embed(bytes.bytes.data(), bytes.length);
-  if (error_ == asmjit::kErrorOk) error_ = error;
+  if (selection_ != nullptr) {
+    const SiteBytes bytes = idle_site(selection_->instruction_set, form, static_cast<std::uint32_t>(offset));
+    keep(assembler_.embed(bytes.bytes.data(), bytes.length));
+  }
 
   const asmjit::Section* section = assembler_.currentSection();
   sites_.push_back({&key, form, section == nullptr ? 0 : section->id(), static_cast<std::uint32_t>(offset),
@@ -103,9 +102,8 @@ Status collect_sites(const asmjit::CodeHolder& holder, const SiteEmitter& emitte
 }
 
 Status check_architecture(const Engine& engine, const asmjit::CodeHolder& holder) {
-  const bool fits =
-      engine.instruction_set() == InstructionSet::X86_64 ? is_x86_64(holder.arch()) : is_arm64(holder.arch());
-  if (fits) return Ok{};
+  const detail::Selection* const selection = detail::selection_of(holder.arch());
+  if (selection != nullptr && selection->instruction_set == engine.instruction_set()) return Ok{};
   return make_error(ErrorCode::InvalidArgument, "the code is for another instruction set than the engine's");
 }
 

@@ -1,23 +1,22 @@
 // Demotable sites through asmjit: what they run in each state, and that no execution after a commit runs the old path,
 // whatever kind of flip it was.
-#include <asmjit/arm/a64assembler.h>
-#include <asmjit/x86.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstring>
+#include <memory>
+#include <random>
 #include <thread>
 #include <vector>
 
 #include "engine/patch/engine_parts.h"
 #include "engine/serialise/membarrier.h"
 #include "shunt/codegen/asmjit.h"
-#include "tests/engine/recording.h"
+#include "tests/engine/codegen/guest_code.h"
+#include "tests/engine/codegen/machine.h"
 
 namespace shunt::test {
 namespace {
-
-namespace x86 = asmjit::x86;
-namespace a64 = asmjit::a64;
 
 constexpr std::uint64_t second = 1'000'000'000;
 std::uint64_t now_ns = 0;  // written and read under the commit lock, or by one thread
@@ -32,8 +31,6 @@ class DemotableSite : public testing::Test {
     auto engine = Engine::create({.code_reservation = 1 << 20, .flip_limit = limit}, std::move(parts));
     ASSERT_TRUE(engine);
     engine_ = std::move(*engine);
-    holder_.init(asmjit::Environment(asmjit::Arch::kX64));
-    holder_.attach(&a_);
   }
   void set(DemotableKey& key, bool on) {
     PatchBatch batch(*engine_);
@@ -43,53 +40,35 @@ class DemotableSite : public testing::Test {
   }
   static constexpr std::uint32_t limit = 4;
   std::unique_ptr<Engine> engine_;
-  asmjit::CodeHolder holder_;
-  x86::Assembler a_;
+  GuestCode code_;
 };
 
-// rdi, rcx, the flags and the red zone live across the site: returns 100 + on + 10 * (the flag was kept) if all are.
-TEST_F(DemotableSite, KeepsFlagsRegistersAndTheRedZone) {
+TEST_F(DemotableSite, KeepsEveryRegisterAndTheFlags) {
   now_ns = second;
   DemotableKey key("key");
-  SiteEmitter sites(a_);
-  const asmjit::Label on = a_.newLabel(), wrong = a_.newLabel(), check = a_.newLabel();
-  a_.mov(x86::qword_ptr(x86::rsp, -8), x86::rdi);
-  a_.mov(x86::qword_ptr(x86::rsp, -128), x86::rdi);
-  a_.mov(x86::rcx, 77);
-  a_.xor_(x86::eax, x86::eax);
-  a_.cmp(x86::edi, 5);
-  sites.branch(key, on);
-  a_.setz(x86::al);
-  a_.jmp(check);
-  a_.bind(on);
-  a_.setz(x86::al);
-  a_.lea(x86::eax, x86::ptr(x86::rax, 100));
-  a_.bind(check);
-  a_.cmp(x86::rcx, 77);
-  a_.jne(wrong);
-  a_.cmp(x86::qword_ptr(x86::rsp, -8), x86::rdi);
-  a_.jne(wrong);
-  a_.cmp(x86::qword_ptr(x86::rsp, -128), x86::rdi);
-  a_.jne(wrong);
-  a_.ret();
-  a_.bind(wrong);
-  a_.mov(x86::eax, -1);
-  a_.ret();
-  const auto f = publish<int(int)>(*engine_, holder_, sites);
+  MachineCode::pass_site(code_, 0, [&](const asmjit::Label& on) { code_.sites.branch(key, on); });
+  const auto f = publish<int(const Machine*, Machine*)>(*engine_, code_.holder, code_.sites);
   ASSERT_TRUE(f) << f.error().message();
+  std::mt19937_64 random(20261128);
+  const auto passes = [&](bool on) {
+    Machine before, after;
+    before.fill(random);
+    std::memset(&after, 0, sizeof after);
+    EXPECT_EQ((*f)(&before, &after), on ? 1 : 0);
+    after.expect_kept(before, Flags::Live);
+  };
   bool demoted = false;
   for (unsigned flip = 0; flip < 3 * limit; ++flip) {
     const bool wanted = flip % 2 == 0;
     set(key, wanted);
     demoted = demoted || key.demoted();
-    EXPECT_EQ((*f)(5), wanted ? 101 : 1) << flip;
-    EXPECT_EQ((*f)(4), wanted ? 100 : 0) << flip;
+    passes(wanted);
   }
   EXPECT_TRUE(demoted);
   now_ns += 2 * second;
   ASSERT_TRUE(engine_->promote_calm_keys());
   EXPECT_FALSE(key.demoted());
-  EXPECT_EQ((*f)(5), 1);
+  passes(false);
 }
 
 // Readers sample the number of the last completed flip before they execute the site, and that of the last begun one
@@ -98,15 +77,12 @@ TEST_F(DemotableSite, KeepsFlagsRegistersAndTheRedZone) {
 TEST_F(DemotableSite, NoExecutionAfterACommitRunsTheOldPath) {
   now_ns = second;
   DemotableKey key("key");
-  SiteEmitter sites(a_);
-  const asmjit::Label on = a_.newLabel();
-  sites.branch(key, on);
-  a_.xor_(x86::eax, x86::eax);
-  a_.ret();
-  a_.bind(on);
-  a_.mov(x86::eax, 1);
-  a_.ret();
-  const auto f = publish<int()>(*engine_, holder_, sites);
+  const asmjit::Label on = code_.label();
+  code_.sites.branch(key, on);
+  code_.returns(0);
+  code_.bind(on);
+  code_.returns(1);
+  const auto f = publish<int()>(*engine_, code_.holder, code_.sites);
   ASSERT_TRUE(f) << f.error().message();
 
   constexpr unsigned flips = 20'000;
@@ -140,36 +116,6 @@ TEST_F(DemotableSite, NoExecutionAfterACommitRunsTheOldPath) {
   EXPECT_GT(stats.demotions, flips / 20);
   EXPECT_GT(stats.promotions, flips / 20);
   EXPECT_GT(stats.data_flips, flips / 4);
-}
-
-TEST(DemotableStub, Arm64IsEmittedToo) {
-  RecordingEngine made = RecordingEngine::arm64(0x8444C004);
-  asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment(asmjit::Arch::kAArch64));
-  a64::Assembler a(&holder);
-  DemotableKey key("key");
-  SiteEmitter sites(a);
-  const asmjit::Label on = a.newLabel();
-  sites.branch(key, on);
-  a.ret(a64::x30);
-  a.bind(on);
-  a.nop();
-  a.ret(a64::x30);
-  const auto code = publish_code(*made.engine, holder, sites);
-  ASSERT_TRUE(code) << code.error().message();
-  const std::vector<SiteInfo> infos = made.engine->sites(*code);
-  ASSERT_EQ(infos.size(), 1U);
-  const auto word = [](const std::uint8_t* at) {
-    std::uint32_t value = 0;
-    std::memcpy(&value, at, sizeof value);
-    return value;
-  };
-  const std::uint8_t* const stub = infos[0].targets[1];
-  EXPECT_EQ(infos[0].targets[2], stub);
-  EXPECT_EQ(word(stub), 0xF81F0FF0U);                    // str x16, [sp, #-16]!
-  EXPECT_EQ(word(stub + 20), 0x88DFFE10U);               // ldar w16, [x16]
-  EXPECT_EQ(word(stub + 24) & 0xFF00001F, 0x34000010U);  // cbz w16
-  EXPECT_EQ(word(stub + 28), 0xF84107F0U);               // ldr x16, [sp], #16
 }
 
 }  // namespace

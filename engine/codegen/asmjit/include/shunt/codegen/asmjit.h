@@ -20,6 +20,10 @@
 
 namespace shunt {
 
+namespace detail {
+struct Selection;
+}
+
 // Whether the processor flags hold something that later code reads when a site is passed.
 enum class Flags : std::uint8_t { Live, Dead };
 
@@ -43,7 +47,7 @@ class SiteEmitter {
   std::size_t branch(StaticSwitch& key, std::span<const asmjit::Label> targets, SiteForm form);
   // The same for a key that may be demoted (shunt/demotable_key.h). Its stub loads the key's state and branches; it is
   // emitted as a detour's is, and keeps every register and flag. While it runs, the stack pointer is up to 136 bytes
-  // lower than at the site.
+  // (arm64: 16) lower than at the site.
   std::size_t branch(DemotableKey& key, const asmjit::Label& target);
 
   // The same with a stub of the caller's, which does what the emitted one does; and for k values: value 0 falls
@@ -72,12 +76,13 @@ class SiteEmitter {
   }
 
   // A detour: one instruction that falls through while `key` is off; while it is on, it goes to the site's stub, which
-  // calls the safepoint entry of the engine (Engine::safepoint_entry()) and jumps back. Every register is kept; the
-  // flags too, but with Flags::Dead. The stub is emitted into a section of its own, ".shunt.stubs", behind the rest of
-  // the code.
+  // calls the safepoint entry of the engine (Engine::safepoint_entry()) and jumps back. Every register is kept (on
+  // arm64 X30 too, so a leaf function stays one); the flags too, but with Flags::Dead. The stub is emitted into a
+  // section of its own, ".shunt.stubs", behind the rest of the code.
   //
   // A safepoint of `engine`, where the code will be published. It stands behind the function's prologue (thread.h,
-  // frame walkers), needs 8 KiB of stack, and the code runs in a GuestScope. Returns the site's index in sites().
+  // frame walkers), needs 8 KiB of stack (16 where SVE registers are longer than 128 bytes), and the code runs in a
+  // GuestScope. Returns the site's index in sites().
   std::size_t safepoint(Engine& engine, Flags flags = Flags::Live);
 
   struct PendingSite {
@@ -95,11 +100,16 @@ class SiteEmitter {
 
  private:
   std::size_t branch_or_not(KeyBase& key, const asmjit::Label& target, Flags flags);
-  asmjit::Error emit_stub(const asmjit::Label& stub, const std::function<void(asmjit::BaseAssembler&)>& body);
+  void emit_stub(const asmjit::Label& stub, const asmjit::Label& behind,
+                 const std::function<asmjit::Error(asmjit::BaseAssembler&)>& body);
   std::size_t emit(KeyBase& key, SiteForm form, std::span<const asmjit::Label> targets);
+  [[nodiscard]] SiteForm form(SiteForm wanted) const noexcept;
+  void keep(asmjit::Error error) noexcept {
+    if (error_ == asmjit::kErrorOk) error_ = error;
+  }
 
   asmjit::BaseAssembler& assembler_;
-  asmjit::Section* stubs_ = nullptr;  // made for the first stub
+  const detail::Selection* selection_;  // null: the assembler's instruction set is unknown
   std::vector<PendingSite> sites_;
   std::vector<std::uint32_t> targets_;
   std::vector<Assumption*> dependencies_;
