@@ -1,7 +1,6 @@
 // Threads run recursive functions that call each other, pass safepoints and call the host, while other threads replace
 // the functions all the time and free the old ones as soon as they are drained. Freed code is traps, so a thread that
 // returns to code that was freed too early is noticed; so is one that finds other code there, by a wrong result.
-#include <asmjit/x86.h>
 #include <gtest/gtest.h>
 
 #include <array>
@@ -15,13 +14,12 @@
 #include <vector>
 
 #include "shunt/codegen/asmjit.h"
+#include "tests/engine/codegen/guest_code.h"
 #include "tests/engine/test_code.h"
 #include "tests/stress/engine/running_code.h"
 
 namespace shunt::test {
 namespace {
-
-namespace x86 = asmjit::x86;
 
 using Clock = std::chrono::steady_clock;
 
@@ -51,7 +49,6 @@ class RetireStress : public testing::Test {
     auto engine = Engine::create();
     ASSERT_TRUE(engine) << engine.error().message();
     engine_ = std::move(*engine);
-    ASSERT_EQ(engine_->instruction_set(), InstructionSet::X86_64) << "this test's code is x86-64";
     for (unsigned i = 0; i < functions; ++i) keys_[i].emplace("function", 2);
     publish_gates();
     for (unsigned i = 0; i < functions; ++i) {
@@ -83,42 +80,30 @@ class RetireStress : public testing::Test {
 
   // int f(int depth): 2^(depth + 1) - 1, by way of two other functions. `padding` makes versions differ in size.
   Result<Code> publish_function(unsigned number, unsigned padding) {
-    asmjit::CodeHolder holder;
-    holder.init(asmjit::Environment(asmjit::Arch::kX64));
-    x86::Assembler a(&holder);
-    SiteEmitter sites(a);
-    const asmjit::Label leaf = a.newLabel(), end = a.newLabel();
-    const auto call_gate = [&](unsigned other) {
-      a.mov(x86::rax, reinterpret_cast<std::uint64_t>(gate(other % functions)));
-      a.call(x86::rax);
-    };
-    a.push(x86::rbp);
-    a.mov(x86::rbp, x86::rsp);
-    a.push(x86::rbx);
-    a.push(x86::r12);
-    sites.safepoint(*engine_);
-    a.mov(x86::ebx, x86::edi);
-    a.test(x86::ebx, x86::ebx);
-    a.jz(leaf);
-    a.lea(x86::edi, x86::ptr(x86::rbx, -1));
-    call_gate(number + 1);
-    a.mov(x86::r12d, x86::eax);
-    a.lea(x86::edi, x86::ptr(x86::rbx, -1));
-    call_gate(number + 3);
-    a.lea(x86::eax, x86::ptr(x86::rax, x86::r12, 0, 1));
-    a.jmp(end);
-    a.bind(leaf);
-    a.mov(x86::rax, reinterpret_cast<std::uint64_t>(&call_host));
-    a.call(x86::rax);
-    a.mov(x86::eax, 1);
-    a.bind(end);
-    sites.safepoint(*engine_, Flags::Dead);
-    a.pop(x86::r12);
-    a.pop(x86::rbx);
-    a.pop(x86::rbp);
-    a.ret();
-    for (unsigned i = 0; i < padding * 16; ++i) a.int3();
-    return publish_code(*engine_, holder, sites);
+    GuestCode code;
+    const asmjit::Label leaf = code.label(), end = code.label();
+    code.prologue();
+    code.sites.safepoint(*engine_);
+    code.move(Value::Kept, Value::Argument);
+    code.jump_if_zero(Value::Kept, leaf);
+    code.move(Value::Argument, Value::Kept);
+    code.add(Value::Argument, -1);
+    code.call(gate((number + 1) % functions));
+    code.move(Value::AlsoKept, Value::Result);
+    code.move(Value::Argument, Value::Kept);
+    code.add(Value::Argument, -1);
+    code.call(gate((number + 3) % functions));
+    code.add(Value::Result, Value::AlsoKept);
+    code.add(Value::Result, 1);
+    code.jump(end);
+    code.bind(leaf);
+    code.call(reinterpret_cast<const void*>(&call_host));
+    code.set(Value::Result, 1);
+    code.bind(end);
+    code.sites.safepoint(*engine_, Flags::Dead);
+    code.epilogue();
+    for (unsigned i = 0; i < padding * 16; ++i) code.trap();
+    return publish_code(*engine_, code.holder, code.sites);
   }
 
   void run(unsigned runner) {
