@@ -1,35 +1,51 @@
 // A patch site in code of one's own: emit it, publish it, flip it, while another thread runs the code.
+#include <asmjit/arm/a64assembler.h>
 #include <asmjit/x86.h>
 
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <thread>
+#include <type_traits>
 
 #include "shunt/codegen/asmjit.h"
 #include "shunt/engine.h"
 
 namespace x86 = asmjit::x86;
+namespace a64 = asmjit::a64;
+using Assembler = std::conditional_t<asmjit::Arch::kHost == asmjit::Arch::kAArch64, a64::Assembler, x86::Assembler>;
 
 static shunt::StaticKey doubled("doubled");  // off
 
-int main() {
-  auto engine = shunt::Engine::process();
-  if (!engine) return std::fprintf(stderr, "%s\n", engine.error().message().c_str()), 1;
-
-  // int f(int x) { return doubled ? 2 * x : x; }, the question being one instruction that is a no-op while the answer
-  // is no.
-  asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment::host());
-  x86::Assembler a(&holder);
-  shunt::SiteEmitter sites(a);
-  asmjit::Label slow = a.newLabel();
+// int f(int x) { return doubled ? 2 * x : x; }, the question being one instruction that is a no-op while the answer is
+// no. For the instruction set that the machine has.
+[[maybe_unused]] static void emit(x86::Assembler& a, shunt::SiteEmitter& sites) {
+  const asmjit::Label slow = a.newLabel();
   a.mov(x86::eax, x86::edi);
   sites.branch(doubled, slow, shunt::Flags::Dead);
   a.ret();
   a.bind(slow);
   a.add(x86::eax, x86::eax);
   a.ret();
+}
+[[maybe_unused]] static void emit(a64::Assembler& a, shunt::SiteEmitter& sites) {
+  const asmjit::Label slow = a.newLabel();
+  sites.branch(doubled, slow, shunt::Flags::Dead);
+  a.ret(a64::x30);
+  a.bind(slow);
+  a.add(a64::w0, a64::w0, a64::w0);
+  a.ret(a64::x30);
+}
+
+int main() {
+  auto engine = shunt::Engine::process();
+  if (!engine) return std::fprintf(stderr, "%s\n", engine.error().message().c_str()), 1;
+
+  asmjit::CodeHolder holder;
+  holder.init(asmjit::Environment::host());
+  Assembler a(&holder);
+  shunt::SiteEmitter sites(a);
+  emit(a, sites);
   auto f = shunt::publish<int(int)>(**engine, holder, sites);
   if (!f) return std::fprintf(stderr, "%s\n", f.error().message().c_str()), 1;
 

@@ -1,8 +1,10 @@
 // The kinds of switches in one small function: a counted key, a switch of three states, a static call, an assumption.
+#include <asmjit/arm/a64assembler.h>
 #include <asmjit/x86.h>
 
 #include <array>
 #include <cstdio>
+#include <type_traits>
 
 #include "shunt/assumption.h"
 #include "shunt/codegen/asmjit.h"
@@ -10,6 +12,8 @@
 #include "shunt/static_call.h"
 
 namespace x86 = asmjit::x86;
+namespace a64 = asmjit::a64;
+using Assembler = std::conditional_t<asmjit::Arch::kHost == asmjit::Arch::kAArch64, a64::Assembler, x86::Assembler>;
 
 static int plus_one(int x) {
   return x + 1;
@@ -24,11 +28,8 @@ static shunt::StaticCall<int(int)> step("step", &plus_one);       // a direct ca
 static shunt::Assumption small("no argument is larger than 99");  // true until broken, for ever
 
 // int f(int x): x = step(x); rounds it; adds 1000 if traced, 2000 once an argument may be large.
-static auto compile(shunt::Engine& engine) {
-  asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment::host());
-  x86::Assembler a(&holder);
-  shunt::SiteEmitter sites(a);
+// For the instruction set that the machine has.
+[[maybe_unused]] static void emit(x86::Assembler& a, shunt::SiteEmitter& sites) {
   const std::array arms = {a.newLabel(), a.newLabel(), a.newLabel()};
   const asmjit::Label trace = a.newLabel(), after_trace = a.newLabel(), large = a.newLabel(), end = a.newLabel();
   a.sub(x86::rsp, 8);
@@ -55,6 +56,41 @@ static auto compile(shunt::Engine& engine) {
   a.bind(large);
   a.add(x86::eax, 2000);
   a.jmp(end);
+}
+[[maybe_unused]] static void emit(a64::Assembler& a, shunt::SiteEmitter& sites) {
+  const std::array arms = {a.newLabel(), a.newLabel(), a.newLabel()};
+  const asmjit::Label trace = a.newLabel(), after_trace = a.newLabel(), large = a.newLabel(), end = a.newLabel();
+  a.stp(a64::x29, a64::x30, a64::ptr_pre(a64::sp, -16));
+  sites.call(step);                // one BL
+  sites.redirect(rounding, arms);  // one B
+  a.bind(arms[2]);
+  a.mov(a64::w1, 10);
+  a.sdiv(a64::w0, a64::w0, a64::w1);
+  a.mul(a64::w0, a64::w0, a64::w1);
+  a.b(arms[0]);
+  a.bind(arms[1]);
+  a.and_(a64::w0, a64::w0, ~1U);
+  a.bind(arms[0]);
+  sites.branch(traced, trace);
+  a.bind(after_trace);
+  sites.branch(small, large);
+  a.bind(end);
+  a.ldp(a64::x29, a64::x30, a64::ptr_post(a64::sp, 16));
+  a.ret(a64::x30);
+  a.bind(trace);
+  a.add(a64::w0, a64::w0, 1000);
+  a.b(after_trace);
+  a.bind(large);
+  a.add(a64::w0, a64::w0, 2000);
+  a.b(end);
+}
+
+static auto compile(shunt::Engine& engine) {
+  asmjit::CodeHolder holder;
+  holder.init(asmjit::Environment::host());
+  Assembler a(&holder);
+  shunt::SiteEmitter sites(a);
+  emit(a, sites);
   return shunt::publish<int(int)>(engine, holder, sites);
 }
 

@@ -1,10 +1,12 @@
 // Replace a function while threads run it, and free the old code as soon as no thread can come back to it.
+#include <asmjit/arm/a64assembler.h>
 #include <asmjit/x86.h>
 
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
 #include <thread>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -13,17 +15,16 @@
 #include "shunt/thread.h"
 
 namespace x86 = asmjit::x86;
+namespace a64 = asmjit::a64;
+using Assembler = std::conditional_t<asmjit::Arch::kHost == asmjit::Arch::kAArch64, a64::Assembler, x86::Assembler>;
 
 static shunt::StaticSwitch current("current", 2);
 
 // int f(int n): n times `version`, in a loop that passes a safepoint each time around: one instruction, a no-op.
-static shunt::Result<shunt::Code> compile(shunt::Engine& engine, int version) {
-  asmjit::CodeHolder holder;
-  holder.init(asmjit::Environment::host());
-  x86::Assembler a(&holder);
-  shunt::SiteEmitter sites(a);
+// Frame pointers, so that the engine finds the frames. For the instruction set that the machine has.
+[[maybe_unused]] static void emit(x86::Assembler& a, shunt::SiteEmitter& sites, shunt::Engine& engine, int version) {
   const asmjit::Label loop = a.newLabel(), done = a.newLabel();
-  a.push(x86::rbp);  // frame pointers, so that the engine finds the frames
+  a.push(x86::rbp);
   a.mov(x86::rbp, x86::rsp);
   a.xor_(x86::eax, x86::eax);
   a.bind(loop);
@@ -35,19 +36,43 @@ static shunt::Result<shunt::Code> compile(shunt::Engine& engine, int version) {
   a.bind(done);
   a.pop(x86::rbp);
   a.ret();
+}
+[[maybe_unused]] static void emit(a64::Assembler& a, shunt::SiteEmitter& sites, shunt::Engine& engine, int version) {
+  const asmjit::Label loop = a.newLabel(), done = a.newLabel();
+  a.stp(a64::x29, a64::x30, a64::ptr_pre(a64::sp, -16));
+  a.mov(a64::x29, a64::sp);
+  a.mov(a64::w1, a64::w0);
+  a.mov(a64::w0, 0);
+  a.bind(loop);
+  sites.safepoint(engine);
+  a.cbz(a64::w1, done);
+  a.sub(a64::w1, a64::w1, 1);
+  a.add(a64::w0, a64::w0, version);
+  a.b(loop);
+  a.bind(done);
+  a.ldp(a64::x29, a64::x30, a64::ptr_post(a64::sp, 16));
+  a.ret(a64::x30);
+}
+
+static shunt::Result<shunt::Code> compile(shunt::Engine& engine, int version) {
+  asmjit::CodeHolder holder;
+  holder.init(asmjit::Environment::host());
+  Assembler a(&holder);
+  shunt::SiteEmitter sites(a);
+  emit(a, sites, engine, version);
   return shunt::publish_code(engine, holder, sites);
 }
 
-// What callers call: one branch, to the current version.
+// What callers call: one branch, to the current version. Never passed while the key is in state 0.
 static shunt::Result<shunt::Code> compile_gate(shunt::Engine& engine) {
   asmjit::CodeHolder holder;
   holder.init(asmjit::Environment::host());
-  x86::Assembler a(&holder);
+  Assembler a(&holder);
   shunt::SiteEmitter sites(a);
   const asmjit::Label nowhere = a.newLabel();
   sites.branch(current, {&nowhere, 1});
   a.bind(nowhere);
-  a.int3();
+  a.nop();
   return shunt::publish_code(engine, holder, sites);
 }
 
