@@ -54,13 +54,15 @@ bool Engine::Impl::as_wanted(const QueuedState& queued, unsigned state) noexcept
 
 // Whether every key is in its wanted state, its last flip complete and nothing queued for it: then what a commit
 // promises holds already, because the flip's own commit established it before it stored state_ (release, acquire here).
-// A key that changes at the same moment is ordered after. pending_ is read first: who finds that what was queued is
-// done finds the state that it left.
+// A key that changes at the same moment is ordered after. Wishes are looked for first, then pending_, then the state:
+// who finds that a wish was taken finds it counted, and who finds that what was queued is done finds the state that it
+// left.
 bool Engine::Impl::is_complete(std::span<const QueuedState> states) const noexcept {
   if (host_incomplete.load(std::memory_order_acquire)) return false;  // see engine_impl.h
   return std::all_of(states.begin(), states.end(), [this](const QueuedState& queued) {
     const KeyBase& key = *queued.key;
     return key.engine_.load(std::memory_order_acquire) == &engine &&
+           (!detail::Requests::has_wish(key) || mutated(detail::Mutant::OverlookUnlistedWish)) &&
            (key.pending_.load(std::memory_order_acquire) == 0 || mutated(detail::Mutant::IgnoreQueued)) &&
            as_wanted(queued, key.state_.load(std::memory_order_acquire)) &&
            !key.unserialised_.load(std::memory_order_acquire) && kind_is_complete(queued);
@@ -113,8 +115,7 @@ bool Engine::Impl::carry_out(void* impl) noexcept {
 
 void Engine::Impl::lead(QueuedBatch* own) noexcept {
   QueuedBatch* group = waiting.empty() ? own : waiting.take_all(own);
-  const bool requested = !requests.empty();
-  if (requested) group = requests.take_all(group);
+  group = requests.take_all(group);
   const std::uint64_t demotions = seeing.rates.demotions;
   if (group != nullptr) commit_group(group);
   const bool demoted = seeing.rates.demotions != demotions;
@@ -135,7 +136,7 @@ void Engine::Impl::lead(QueuedBatch* own) noexcept {
     }
     batch = next;
   }
-  if (requested) requests.done();
+  requests.done();
   if (mutated(detail::Mutant::LeadUntilNoneWaits) && !waiting.empty()) return lead(nullptr);
   commit_lock.unlock();
   if (seeing.rates.some_demoted.load(std::memory_order_relaxed)) begin_watching_demoted_keys();

@@ -73,6 +73,8 @@ enum class Mutant : std::uint8_t {
   IgnoreQueued,            // a commit overtakes what is queued for its key
   CallBackInCommit,        // tickets: callbacks run with the commit lock held
   WishTakenLate,           // requests: a wish is taken when it was carried out, not before
+  LeaveUnlistedWish,       // requests: a commit overtakes a wish that another thread is to list
+  OverlookUnlistedWish,    // requests: nor does a commit without lock look for one
   DropWishOfEndingKey,     // requests: not carried out when the key ends
   TrustProc,               // an unreadable /proc/self/status means that there is no seccomp filter
   UncheckedCount,          // references are counted below zero and beyond the maximum

@@ -14,14 +14,24 @@ namespace shunt::detail {
 
 class Requests {
  public:
-  // Records the last wish for a key. Lock-free, async-signal-safe.
-  void record(KeyBase& key, unsigned state) noexcept;
+  // Records the last wish for a key. Lock-free, async-signal-safe. In two steps, for tests of what may come between.
+  void record(KeyBase& key, unsigned state) noexcept {
+    if (set_wish(key, state)) list(key);
+  }
+  static bool set_wish(KeyBase& key, unsigned state) noexcept;  // whether it is for the caller to list the key
+  void list(KeyBase& key) noexcept;
+
+  // Whether the key has a wish that no leader has taken, listed or not. Acquire: who finds none finds what a leader
+  // that took it has counted in pending_.
+  [[nodiscard]] static bool has_wish(const KeyBase& key) noexcept {
+    return (key.wish_.load(std::memory_order_acquire) & ~KeyBase::wish_is_listed) != 0;
+  }
 
   // Relaxed: who records one too late to be seen wakes the engine's own thread.
   [[nodiscard]] bool empty() const noexcept { return latest_.load(std::memory_order_relaxed) == nullptr; }
 
-  // Takes all wishes as one batch each; they are followed by `rest`. Commit lock held. What there is no memory for
-  // stays recorded.
+  // Takes all wishes as one batch each, those that are listed and those of the keys of `rest`; they are followed by
+  // `rest`. Commit lock held. What there is no memory for stays recorded.
   QueuedBatch* take_all(QueuedBatch* rest) noexcept;
 
   // Afterwards: keeps the first error, and puts back what failed before the key could be bound to the engine, so that
@@ -37,6 +47,7 @@ class Requests {
 
  private:
   void push(KeyBase& key) noexcept;
+  void take_unlisted(KeyBase& key, QueuedBatch*& rest) noexcept;
 
   struct Taken {
     explicit Taken(KeyBase& key, unsigned wanted) noexcept : state{&key, wanted} {

@@ -48,6 +48,8 @@ constexpr std::array names = {
     std::pair{Mutant::IgnoreQueued, "ignore_queued"sv},
     std::pair{Mutant::CallBackInCommit, "call_back_in_commit"sv},
     std::pair{Mutant::WishTakenLate, "wish_taken_late"sv},
+    std::pair{Mutant::LeaveUnlistedWish, "leave_unlisted_wish"sv},
+    std::pair{Mutant::OverlookUnlistedWish, "overlook_unlisted_wish"sv},
     std::pair{Mutant::DropWishOfEndingKey, "drop_wish_of_ending_key"sv},
     std::pair{Mutant::TrustProc, "trust_proc"sv},
     std::pair{Mutant::KeepSharing, "keep_sharing"sv},

@@ -121,8 +121,10 @@ class SHUNT_API KeyBase {
   // Release and acquire: who finds none finds the state that they left.
   std::atomic<std::uint32_t> pending_{0};
 
-  // What request() recorded last: the state + 1, or 0; then the key is on the engine's list, by next_wish_, which
-  // belongs to whoever changed wish_ from 0 until the key is on the list. Orders: engine/patch/requests.cpp.
+  // What request() recorded last: the state + 1, or 0 if it was carried out; and whether the key is on the engine's
+  // list, or is being put there. It is there by next_wish_, which belongs to whoever set that bit until the key is on
+  // the list. Orders: engine/patch/requests.cpp.
+  static constexpr std::uint32_t wish_is_listed = std::uint32_t{1} << 31;
   std::atomic<std::uint32_t> wish_{0};
   KeyBase* next_wish_ = nullptr;
 

@@ -86,6 +86,40 @@ TEST_F(Requests, ACommitThatBeginsLaterCountsMore) {
   EXPECT_EQ(engine().instruction_now(engine().sites(code_)[0]), "test eax, 0x57");
 }
 
+// Another thread is between the two steps of a request of the same key.
+TEST_F(Requests, ThatAnotherThreadIsToListAreNotOvertakenByALaterCommit) {
+  detail::Requests& requests = detail::EngineInside::of(engine()).requests;
+  ASSERT_TRUE(requests.set_wish(a_, 1));
+  EXPECT_TRUE(engine().request(a_, true));
+  EXPECT_TRUE(requests.empty());
+  PatchBatch batch(engine());
+  batch.disable(a_);  // which it is, but for the wish
+  committed(batch);
+  EXPECT_FALSE(a_.enabled());
+  requests.list(a_);
+  EXPECT_TRUE(engine().carry_out_requests());
+  EXPECT_FALSE(a_.enabled()) << "the wish came before the commit";
+
+  EXPECT_TRUE(engine().request(a_, true));
+  EXPECT_TRUE(engine().carry_out_requests());
+  EXPECT_TRUE(a_.enabled());
+}
+
+TEST_F(Requests, MadeAfterACommitThatTookAnUnlistedOneAreCarriedOutOnceTheKeyIsListed) {
+  detail::Requests& requests = detail::EngineInside::of(engine()).requests;
+  ASSERT_TRUE(requests.set_wish(a_, 1));
+  PatchBatch batch(engine());
+  batch.disable(a_);
+  committed(batch);
+  EXPECT_TRUE(engine().request(a_, true));
+  EXPECT_TRUE(requests.empty()) << "it is for the other thread to list the key, once";
+  requests.list(a_);
+  EXPECT_TRUE(engine().carry_out_requests());
+  EXPECT_TRUE(a_.enabled());
+  batch.enable(a_);
+  EXPECT_EQ(committed(batch).mechanism, "none") << "nothing is queued any more";
+}
+
 TEST_F(Requests, WhatIsNoStateOrOfAnotherEngineIsNotRecorded) {
   EXPECT_FALSE(engine().request(choice_, 3));
   const RecordingEngine other = RecordingEngine::x86_64();
