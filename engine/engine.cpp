@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <new>
+#include <string>
 #include <utility>
 
 #include "arch/backend.h"
 #include "engine/engine_impl.h"
+#include "engine/memory/alias_probe.h"
 #include "engine/patch/engine_parts.h"
 #include "engine/patch/mutant.h"
 #include "engine/serialise/mechanism.h"
@@ -20,6 +22,26 @@ constexpr std::size_t min_reservation = 64 * 1024;
 
 detail::TrapFill trap_fill(InstructionSet set) noexcept {
   return set == InstructionSet::X86_64 ? &arch::x86_64::fill_with_traps : &arch::arm64::fill_with_traps;
+}
+
+// Code memory in which flips are executed.
+Result<detail::DualMapping> map_code(const EngineOptions& options, const detail::EngineParts& parts) {
+  const auto executes = [&](const detail::DualMapping& mapping) {
+    return detail::executes_alias_writes({mapping.rx(), mapping.rw()}, *parts.patcher);
+  };
+  Result<detail::DualMapping> mapping = detail::DualMapping::create(
+      options.code_reservation, options.anonymous_code ? detail::Backing::Anonymous : parts.backing);
+  if (!mapping || !parts.probes_alias || executes(*mapping)) return mapping;
+  if (options.allow_writable_code) {
+    mapping = detail::DualMapping::create(options.code_reservation, detail::Backing::Writable);
+    if (!mapping || executes(*mapping)) return mapping;
+  }
+  return make_error(ErrorCode::AliasWritesNotExecuted,
+                    "this emulator goes on executing code as it was before it was rewritten through another mapping; "
+                    "use qemu-user 10 or later, or valgrind --smc-check=all" +
+                        std::string(options.allow_writable_code
+                                        ? "; one writable mapping (EngineOptions::allow_writable_code) did not help"
+                                        : "; or set EngineOptions::allow_writable_code, which gives up W^X there"));
 }
 
 }  // namespace
@@ -230,7 +252,9 @@ Result<Engine*> Engine::process(const EngineOptions& options, bool& made_now) {
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   Result<std::unique_ptr<detail::CoreSerialiser>> serialiser = detail::make_core_serialiser(options);
   if (!serialiser) return serialiser.error();
-  return create(options, detail::EngineParts{detail::make_host_patcher(), std::move(*serialiser)});
+  detail::EngineParts parts{detail::make_host_patcher(), std::move(*serialiser)};
+  parts.probes_alias = true;
+  return create(options, std::move(parts));
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, detail::EngineParts parts) {
@@ -239,8 +263,7 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, det
                                                       std::to_string(options.code_reservation) +
                                                       "; 64 KiB to 2 GiB are possible");
   }
-  Result<detail::DualMapping> mapping = detail::DualMapping::create(
-      options.code_reservation, options.anonymous_code ? detail::Backing::Anonymous : parts.backing);
+  Result<detail::DualMapping> mapping = map_code(options, parts);
   if (!mapping) return mapping.error();
   std::unique_ptr<Engine> engine(new Engine(nullptr));
   engine->impl_ = std::make_unique<Impl>(*engine, options, std::move(*mapping), std::move(parts.patcher),

@@ -58,6 +58,8 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "KeyCountExhausted";
     case ErrorCode::AssumptionBroken:
       return "AssumptionBroken";
+    case ErrorCode::AliasWritesNotExecuted:
+      return "AliasWritesNotExecuted";
   }
   return "(unknown error code)";
 }

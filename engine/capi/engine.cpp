@@ -56,6 +56,7 @@ shunt_status shunt_engine_create(const shunt_engine_options* options, shunt_engi
     if (given.code_reservation != 0) wanted.code_reservation = given.code_reservation;
     wanted.anonymous_code = given.anonymous_code != 0;
     if (given.strict != 0) wanted.cross_modification = shunt::CrossModification::Strict;
+    wanted.allow_writable_code = given.allow_writable_code != 0;
     wanted.breakpoints_in_host_text = given.breakpoints_in_host_text != 0;
     wanted.serialisation = static_cast<shunt::Serialisation>(given.serialisation);
     wanted.serialisation_signal = given.serialisation_signal;

@@ -62,6 +62,8 @@ shunt_status status_of(ErrorCode code) noexcept {
       return SHUNT_TRAP_HANDLER_REPLACED;
     case ErrorCode::InsideCommit:
       return SHUNT_INSIDE_COMMIT;
+    case ErrorCode::AliasWritesNotExecuted:
+      return SHUNT_ALIAS_WRITES_NOT_EXECUTED;
     default:
       return SHUNT_OTHER;  // errors of the layers above, which this interface does not reach
   }
@@ -109,6 +111,8 @@ const char* shunt_status_name(shunt_status status) {
       return "SerialisationFailed";
     case SHUNT_CODE_MEMORY_UNAVAILABLE:
       return "CodeMemoryUnavailable";
+    case SHUNT_ALIAS_WRITES_NOT_EXECUTED:
+      return "AliasWritesNotExecuted";
     case SHUNT_SYSTEM_CALL:
       return "SystemCall";
     case SHUNT_INSIDE_OLD_PATH:

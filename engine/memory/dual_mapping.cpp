@@ -57,6 +57,7 @@ Result<DualMapping> DualMapping::create(std::size_t size, Backing backing, const
   size = round_up_to_page(size);
   if (backing == Backing::MemoryFile) return from_memory_file(size, name);
   if (backing == Backing::Anonymous) return from_anonymous(size);
+  if (backing == Backing::Writable) return writable(size);
   Result<DualMapping> file = from_memory_file(size, name);
   if (file) return file;
   Result<DualMapping> anonymous = from_anonymous(size);
@@ -106,11 +107,21 @@ Result<DualMapping> DualMapping::from_anonymous(std::size_t size) {
   return mapping;
 }
 
+Result<DualMapping> DualMapping::writable(std::size_t size) {
+  void* both = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (both == MAP_FAILED) return unavailable("mmap of writable code", errno);
+  DualMapping mapping(static_cast<std::uint8_t*>(both), static_cast<std::uint8_t*>(both), size, Backing::Writable);
+  if (Status status = mapping.expose(1); !status) return status.error();
+  if (Status status = mapping.take_memory(0, 1); !status) return status.error();
+  return mapping;
+}
+
 Status DualMapping::expose(std::size_t end) {
   end = round_up_to_page(end);
   if (end > size_) return make_error(ErrorCode::InvalidArgument, "expose: beyond the reservation");
   if (end <= exposed_) return Ok{};
-  if (mprotect(rx_ + exposed_, end - exposed_, PROT_READ | PROT_EXEC) != 0)
+  const int writable = backing_ == Backing::Writable ? PROT_WRITE : 0;
+  if (mprotect(rx_ + exposed_, end - exposed_, PROT_READ | PROT_EXEC | writable) != 0)
     return unavailable("mprotect of the RX view", errno);
   exposed_ = end;
   return Ok{};
@@ -129,7 +140,7 @@ DualMapping::DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, B
 
 DualMapping::~DualMapping() {
   if (rx_ != nullptr) munmap(rx_, size_);
-  if (rw_ != nullptr) munmap(rw_, size_);
+  if (rw_ != nullptr && backing_ != Backing::Writable) munmap(rw_, size_);
 }
 
 DualMapping::DualMapping(DualMapping&& other) noexcept

@@ -7,6 +7,9 @@
 //
 // Memory is taken from the system page by page as the RW alias is first touched.
 //
+// Backing::Writable gives W^X up, for machines that execute no writes through an alias (alias_probe.h): one private
+// mapping, rx() == rw(), writable all over and executable up to `exposed`. It is never shared after fork().
+//
 // After fork(), parent and child have the same object, so neither may write to it any more. Each is marked
 // (after_fork()), and before it writes next it takes an object of its own, with the same bytes (make_own()).
 #pragma once
@@ -29,6 +32,7 @@ enum class Backing : std::uint8_t {
   Any,         // a sealed memory file, else doubled anonymous memory
   MemoryFile,  // memfd_create(2), sealed against growing and shrinking
   Anonymous,   // an anonymous shared mapping, doubled by mremap(2) with old size 0; works under RLIMIT_FSIZE = 0
+  Writable,    // an anonymous private mapping, once; never chosen by Any
 };
 
 // Not thread-safe, except that the views may be used by any number of threads.
@@ -77,8 +81,8 @@ class DualMapping {
   // Lays pieces of the RX view over what is mapped at `base`, each atomically: a thread that executes there finds the
   // old page or the new one, never none. Pieces are whole pages, in order of offset from `base`, apart from each other,
   // and exposed. The rest of the RX view is unmapped; rx() is null afterwards, and the pieces belong to the owner of
-  // what they cover, who unmaps them. Errors: CodeMemoryUnavailable; then some pieces are in place, and the others are
-  // as they were.
+  // what they cover, who unmaps them. With Backing::Writable the pieces are their own RW alias, and rw() is `base`.
+  // Errors: CodeMemoryUnavailable; then some pieces are in place, and the others are as they were.
   struct Piece {
     std::size_t offset, size;  // bytes
   };
@@ -88,6 +92,7 @@ class DualMapping {
   DualMapping(std::uint8_t* rx, std::uint8_t* rw, std::size_t size, Backing backing);
   static Result<DualMapping> from_memory_file(std::size_t size, const char* name);
   static Result<DualMapping> from_anonymous(std::size_t size);
+  static Result<DualMapping> writable(std::size_t size);
 
   std::uint8_t* rx_ = nullptr;
   std::uint8_t* rw_ = nullptr;

@@ -37,6 +37,7 @@ Status DualMapping::lay_over(const std::uint8_t* base, std::span<const Piece> pi
   // What a piece left behind is not mapped any more, and may be somebody else's by now; the rest still is ours.
   unmap(rx_ + done, size_ - done);
   rx_ = nullptr;
+  if (backing_ == Backing::Writable) rw_ = const_cast<std::uint8_t*>(base);
   if (error == 0) return Ok{};
   return make_error(ErrorCode::CodeMemoryUnavailable,
                     std::string("mremap over code that is executed: ") + std::strerror(error) +

@@ -18,7 +18,7 @@ void DualMapping::after_fork(ForkSide side) noexcept {
   } else if (mutated(Mutant::ParentKeepsObject)) {
     return;
   }
-  shared_ = true;
+  shared_ = backing_ != Backing::Writable;
 }
 
 // Nobody writes to a shared object: both processes are marked, and what was being written at the fork was complete,

@@ -17,6 +17,7 @@ struct EngineParts {
   Backing backing = Backing::Any;
   Clock clock = &monotonic_clock;    // for EngineOptions::flip_limit
   bool watches_demoted_keys = true;  // on a thread of its own, by the real clock
+  bool probes_alias = false;         // an engine is refused where writes through the RW alias are not executed
 };
 
 // The two mappings of an engine's code memory, for tests and benchmarks that look at, or damage, code that stands.

@@ -229,7 +229,9 @@ Status Engine::Impl::move_text(AdoptedModule& adopted) {
   const std::vector<DualMapping::Piece> pieces = pieces_with_sites(adopted, patcher->site_length(host_form, 0));
   const std::string file = *adopted.module->path == '\0' ? program_invocation_short_name : name;
   const std::string file_name = "shunt-text:" + file.substr(file.rfind('/') + 1).substr(0, 200);  // memfd's limit: 249
-  Result<DualMapping> made = DualMapping::create(region.size, detail::Backing::Any, file_name.c_str());
+  const bool writable = memory.backing() == detail::Backing::Writable;
+  const detail::Backing backing = writable ? detail::Backing::Writable : detail::Backing::Any;
+  Result<DualMapping> made = DualMapping::create(region.size, backing, file_name.c_str());
   if (!made) return refuse(made.error());
   DualMapping copy = std::move(*made);
   if (Status status = copy.expose(region.size); !status) return refuse(status.error());

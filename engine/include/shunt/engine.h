@@ -127,6 +127,11 @@ struct EngineOptions {
   // rewritten by breakpoints (unaligned forms; with Strict, all). Without it a batch with such a site is refused.
   bool breakpoints_in_host_text = false;
 
+  // Gives up W^X where there is no other way: on an emulator that never executes what is written to code through
+  // another mapping, code memory and moved host text are mapped once, writable and executable at the same time. Without
+  // it an engine cannot be made there (AliasWritesNotExecuted). Changes nothing on any other machine.
+  bool allow_writable_code = false;
+
   Serialisation serialisation = Serialisation::Any;
   // For signals: which one; 0 takes one that has no handler. One for the whole process: the first engine's.
   int serialisation_signal = 0;
@@ -152,7 +157,7 @@ class SHUNT_API Engine {
   // InvalidArgument if it was made before. Thread-safe.
   static Result<Engine*> make_process(const EngineOptions& options);
 
-  // Errors: SerialisationUnavailable, CodeMemoryUnavailable, InvalidArgument.
+  // Errors: SerialisationUnavailable, CodeMemoryUnavailable, AliasWritesNotExecuted, InvalidArgument.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options = {});
 
   // All of its code must have ended. Keys that were used with it may be used with another engine afterwards.

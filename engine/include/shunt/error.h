@@ -43,6 +43,7 @@ enum class ErrorCode : std::uint8_t {
   KeyNotHeld,                // a reference was to be released, but there is none
   KeyCountExhausted,         // a key has as many references as can be counted
   AssumptionBroken,          // code depends on an assumption that was invalidated (named in the message)
+  AliasWritesNotExecuted,    // an emulator that never executes what is written to code through another mapping
 };
 
 // The enumerator's name, for logs: "ExpectedBytesMismatch". Never null; thread-safe.

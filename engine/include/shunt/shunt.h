@@ -47,8 +47,9 @@ typedef enum shunt_status {
   SHUNT_KEY_NOT_HELD = 17,
   SHUNT_KEY_COUNT_EXHAUSTED = 18,
   SHUNT_ASSUMPTION_BROKEN = 19,
-  SHUNT_BREAKPOINTS_FORBIDDEN = 20, /* a site of the host's text goes by breakpoints, which nobody has allowed */
-  SHUNT_TRAP_HANDLER_REPLACED = 21, /* SIGTRAP was set to its default action, or to be ignored */
+  SHUNT_BREAKPOINTS_FORBIDDEN = 20,     /* a site of the host's text goes by breakpoints, which nobody has allowed */
+  SHUNT_TRAP_HANDLER_REPLACED = 21,     /* SIGTRAP was set to its default action, or to be ignored */
+  SHUNT_ALIAS_WRITES_NOT_EXECUTED = 22, /* an emulator; see allow_writable_code */
   SHUNT_OTHER = 99
 } shunt_status;
 
@@ -73,6 +74,7 @@ typedef struct shunt_engine_options {
   int serialisation_signal;     /* for signals: which one; 0: one that has no handler */
   uint32_t serialisation_timeout_ms; /* for signals; 0: the default */
   uint32_t flip_limit; /* a key that flips more often within a second thrashes, and is demoted if it can be; 0: none */
+  int allow_writable_code; /* where nothing else works; gives up W^X; see <shunt/engine.h> */
 } shunt_engine_options;
 
 /* How other cores are made to fetch anew. */
