@@ -12,3 +12,6 @@ set(ENV{PKG_CONFIG_LIBDIR} /usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/pkgconfig:/usr
 
 # -L: where the program's loader and libraries are looked for.
 set(CMAKE_CROSSCOMPILING_EMULATOR ${SHUNT_ARM64_TOOLS}/usr/bin/qemu-aarch64 -L /)
+
+# One that never executes what is written to code through another mapping.
+set(SHUNT_BLIND_EMULATOR ${SHUNT_ARM64_TOOLS}/plugin-emulator/usr/bin/qemu-aarch64 -L /)

@@ -3,35 +3,25 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <thread>
 
+#include "tests/engine/host_code.h"
 #include "tests/engine/test_code.h"
 
 namespace shunt::test {
 namespace {
 
-// x86-64 code that calls a function of the host on either path, and says which path it was on when the call returned:
-//
-//   site; push rbx; mov rax, function; call rax; mov eax, 10; pop rbx; ret     and the same with 11 at the target
+// Code that calls a function of the host on either path, and says which path it was on when the call returned: 10
+// behind the site, 11 at its target.
 class Caller {
  public:
   Caller(Engine& engine, StaticKey& key, SiteForm form, void (*function)()) {
     const std::vector<TestSite> sites = {{&key, form, 0, {path}}};
-    const Engine::Allocation allocation = written_code(engine, 2 * path, sites, 0x90);
-    for (std::uint32_t i = 0; i < 2; ++i) {
-      std::uint8_t* at = allocation.staging + (i == 0 ? 16 : path);
-      const auto address = reinterpret_cast<std::uintptr_t>(function);
-      *at++ = 0x53;
-      *at++ = 0x48;
-      *at++ = 0xB8;
-      std::memcpy(at, &address, sizeof address);
-      at += sizeof address;
-      const std::uint8_t rest[] = {0xFF, 0xD0, 0xB8, static_cast<std::uint8_t>(10 + i), 0, 0, 0, 0x5B, 0xC3};
-      std::memcpy(at, rest, sizeof rest);
-    }
+    const Engine::Allocation allocation = written_code(engine, 2 * path, sites);
+    write_call_and_answer(allocation.staging + idle_site(host_set, form, 0).length, function, 10);
+    write_call_and_answer(allocation.staging + path, function, 11);
     auto code = engine.publish(allocation, new_sites(sites));
     EXPECT_TRUE(code) << (code ? "" : code.error().message());
     if (code) code_ = std::move(*code);
@@ -49,7 +39,6 @@ class HardMoments : public testing::Test {
     auto engine = Engine::create();
     ASSERT_TRUE(engine) << engine.error().message();
     engine_ = std::move(*engine);
-    if (engine_->instruction_set() != InstructionSet::X86_64) FAIL() << "this test's code is x86-64";
     current_ = this;
   }
   static void flip_from_the_site() {
@@ -71,7 +60,7 @@ class HardMoments : public testing::Test {
 
 // The caller of the flip returns to the path that it came from and goes on there; the next call takes the other one.
 TEST_F(HardMoments, CodeMayFlipTheSiteThatItStandsOn) {
-  for (const SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Unaligned}) {
+  for (const SiteForm form : branch_forms) {
     for (void (*flip)() : {&flip_from_the_site, &queue_from_the_site}) {
       const bool on = key_.enabled();
       const Caller caller(*engine_, key_, form, flip);
@@ -86,7 +75,7 @@ TEST_F(HardMoments, CodeMayFlipTheSiteThatItStandsOn) {
 TEST_F(HardMoments, ThreadsBeginAndEndWhileOthersCommit) {
   static std::atomic<int> calls = 0;
   calls = 0;
-  const Caller caller(*engine_, key_, SiteForm::Toggle, +[] { ++calls; });
+  const Caller caller(*engine_, key_, toggle, +[] { ++calls; });
   StaticKey other("other");
   const Caller other_code(*engine_, other, SiteForm::AlignedWord, +[] {});
   std::atomic<bool> stop = false;

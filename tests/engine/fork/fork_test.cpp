@@ -248,11 +248,11 @@ TEST_P(ForkTest, WhatIsFreedWhileTheObjectIsSharedTrapsWhenItIsNot) {
                 return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
               }
               code_ = Code();
-              if (*freed == 0xCC) return 3;  // the parent runs it
+              if (traps(freed)) return 3;  // the parent runs it
               PatchBatch batch(*engine_);
               batch.enable(other);
               if (!batch.commit()) return 4;
-              return *freed == 0xCC ? 0 : 5;
+              return traps(freed) ? 0 : 5;
             }),
             0);
   EXPECT_EQ(answer(), 0);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shunt/engine.h"
+#include "tests/engine/host_code.h"
 #include "tests/engine/recording.h"
 #include "tests/engine/test_code.h"
 
@@ -238,14 +239,11 @@ TEST_F(CountedKey, IsOnForEveryHolderAmongThreads) {
   constexpr int rounds = 1000;
   auto host = Engine::create();
   ASSERT_TRUE(host);
-  ASSERT_EQ((*host)->instruction_set(), InstructionSet::X86_64) << "this test's code is x86-64";
   StaticKey key("shared");
-  // site; xor eax, eax; ret; at 16: mov eax, 1; ret
   const std::vector<TestSite> sites = {{&key, SiteForm::AlignedWord, 0, {16}}};
-  const Engine::Allocation allocation = written_code(**host, 32, sites, 0xCC);
-  const std::uint8_t off[] = {0x31, 0xC0, 0xC3}, on[] = {0xB8, 1, 0, 0, 0, 0xC3};
-  std::memcpy(allocation.staging + 5, off, sizeof off);
-  std::memcpy(allocation.staging + 16, on, sizeof on);
+  const Engine::Allocation allocation = written_code(**host, 32, sites, trap_byte);
+  write_answer(allocation.staging + idle_site(host_set, SiteForm::AlignedWord, 0).length, 0);
+  write_answer(allocation.staging + 16, 1);
   const auto code = (*host)->publish(allocation, new_sites(sites));
   ASSERT_TRUE(code);
   std::barrier begin(threads);

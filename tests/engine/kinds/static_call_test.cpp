@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "shunt/engine.h"
+#include "tests/engine/host_code.h"
 #include "tests/engine/recording.h"
 #include "tests/engine/test_code.h"
 
@@ -62,7 +63,7 @@ class WatchedSerialiser final : public detail::CoreSerialiser {
   std::function<Status()>& watch_;
 };
 
-// x86-64 code on the host. Calls are executed.
+// Code on the host. Calls are executed.
 class StaticCalls : public testing::Test {
  protected:
   void SetUp() override {
@@ -72,29 +73,26 @@ class StaticCalls : public testing::Test {
     auto made = Engine::create({}, std::move(parts));
     ASSERT_TRUE(made) << made.error().message();
     engine_ = std::move(*made);
-    ASSERT_EQ(engine_->instruction_set(), InstructionSet::X86_64) << "this test's code is x86-64";
   }
   Engine& engine() { return *engine_; }
 
-  // A function that calls `call` with its argument, the site standing `shift` bytes later, and returns the result.
+  // A function that calls `call` with its argument, the site standing `shift` instructions of the shortest kind later,
+  // and returns the result.
   Code caller(detail::CallBase& call, std::uint32_t shift = 0) {
-    const std::uint8_t enter[] = {0x48, 0x83, 0xEC, 0x08};                                // sub rsp, 8
-    const std::uint8_t leave[] = {0x31, 0xC9, 0x31, 0xD2, 0x48, 0x83, 0xC4, 0x08, 0xC3};  // clobbers; add rsp, 8; ret
-    const std::uint32_t at = sizeof enter + shift;
+    const std::uint32_t at = sizeof enter_frame + shift * instruction_alignment;
     const std::vector<TestSite> sites = {{&call, SiteForm::Call, at, {}}};
     const Engine::Allocation allocation = written_code(engine(), 64, sites);
-    std::memcpy(allocation.staging, enter, sizeof enter);
-    const SiteBytes idle = idle_site(InstructionSet::X86_64, SiteForm::Call, at);
-    std::memcpy(allocation.staging + at + idle.length, leave, sizeof leave);
+    std::memcpy(allocation.staging, enter_frame, sizeof enter_frame);
+    write_no_ops(allocation.staging + sizeof enter_frame, shift * instruction_alignment);
+    const SiteBytes idle = idle_site(host_set, SiteForm::Call, at);
+    std::memcpy(allocation.staging + at + idle.length, leave_frame, sizeof leave_frame);
     auto code = engine().publish(allocation, new_sites(sites));
     EXPECT_TRUE(code) << (code ? "" : code.error().message());
     return code ? std::move(*code) : Code();
   }
-  // lea eax, [rdi + value]; ret
   Code adder(std::uint8_t value) {
-    const std::uint8_t bytes[] = {0x8D, 0x47, value, 0xC3};
-    const Engine::Allocation allocation = *engine().allocate(sizeof bytes);
-    std::memcpy(allocation.staging, bytes, sizeof bytes);
+    const Engine::Allocation allocation = *engine().allocate(adder_size);
+    write_adder(allocation.staging, value);
     return std::move(*engine().publish(allocation, {}));
   }
   template <class Call, class Function>
@@ -262,7 +260,7 @@ TEST_F(StaticCalls, AVeneerOutlivesItsLastUser) {
   const std::uint8_t* const veneer = engine().sites(code)[0].targets[0];
   set(call, &plus_one);
   // A thread may have entered it before, and stand on its first instruction.
-  ASSERT_NE(*veneer, 0xCC) << "the veneer was freed while a thread may stand in it";
+  ASSERT_FALSE(traps(veneer)) << "the veneer was freed while a thread may stand in it";
   EXPECT_EQ(reinterpret_cast<int (*)(int)>(reinterpret_cast<std::uintptr_t>(veneer))(21), 42);
   set(call, &times_two);
   EXPECT_EQ(engine().sites(code)[0].targets[0], veneer) << "used again";
@@ -358,7 +356,9 @@ TEST(Arm64StaticCalls, AreBranchesWithLinkOrNoOps) {
   EXPECT_EQ(made.recording->stores[1].new_value, *arch::arm64::encode_b(trampoline, 32));
 
   made.recording->clear();
-  batch.set(call, &note);  // far away: through a veneer, which is maintained before a branch leads to it
+  // Far away, so through a veneer, which is maintained before a branch leads to it.
+  const std::uintptr_t far_away = reinterpret_cast<std::uintptr_t>(code.data()) + (std::uintptr_t{1} << 32);
+  batch.set(call, reinterpret_cast<void (*)(int)>(far_away));
   committed(batch);
   EXPECT_EQ(made.recording->steps,
             (Steps{"dsb", "isb",  //
@@ -368,7 +368,7 @@ TEST(Arm64StaticCalls, AreBranchesWithLinkOrNoOps) {
   EXPECT_EQ(std::memcmp(veneer, load_and_branch, sizeof load_and_branch), 0);
   std::uint64_t function = 0;
   std::memcpy(&function, veneer + 8, sizeof function);
-  EXPECT_EQ(function, reinterpret_cast<std::uintptr_t>(&note));
+  EXPECT_EQ(function, far_away);
   for (const Store& store : made.recording->stores) {
     EXPECT_TRUE(arch::arm64::legal_words(static_cast<std::uint32_t>(store.old_value),
                                          static_cast<std::uint32_t>(store.new_value)));

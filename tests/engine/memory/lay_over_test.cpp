@@ -5,7 +5,6 @@
 #include <array>
 #include <atomic>
 #include <csignal>
-#include <cstring>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -13,6 +12,7 @@
 
 #include "engine/memory/dual_mapping.h"
 #include "engine/memory/page.h"
+#include "tests/engine/host_code.h"
 
 namespace shunt::detail {
 namespace {
@@ -34,19 +34,19 @@ class LayOver : public testing::TestWithParam<Backing> {
     void* const mapped = mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT_NE(mapped, MAP_FAILED);
     text_ = static_cast<std::uint8_t*>(mapped);
-    write_functions(text_, 0);
+    write_functions(text_, text_, 0);
     ASSERT_EQ(mprotect(text_, size_, PROT_READ | PROT_EXEC), 0);
   }
   void TearDown() override { munmap(text_, size_); }
 
-  static void write_functions(std::uint8_t* at, std::uint32_t add) {
-    for (std::uint32_t page = 0; page < pages; ++page) {  // x86-64: mov eax, page + add; ret
-      std::uint8_t* const function = at + page * page_size();
-      const std::uint32_t value = page + add;
-      *function = 0xB8;
-      std::memcpy(function + 1, &value, sizeof value);
-      function[5] = 0xC3;
-    }
+  // `rx` is where they are executed.
+  static void write_functions(std::uint8_t* at, const std::uint8_t* rx, std::uint32_t add) {
+    for (std::uint32_t page = 0; page < pages; ++page) test::write_answer(at + page * page_size(), page + add);
+    maintain(rx, pages * page_size());
+  }
+  static void maintain(const std::uint8_t* rx, std::size_t size) {
+    auto* const begin = reinterpret_cast<char*>(const_cast<std::uint8_t*>(rx));
+    __builtin___clear_cache(begin, begin + size);
   }
   [[nodiscard]] std::uint32_t call(std::size_t page) const {
     return reinterpret_cast<std::uint32_t (*)()>(reinterpret_cast<std::uintptr_t>(text_ + page * page_size()))();
@@ -57,7 +57,7 @@ class LayOver : public testing::TestWithParam<Backing> {
     Result<DualMapping> copy = DualMapping::create(size_, GetParam());
     if (!copy) return copy;
     if (Status status = copy->expose(size_); !status) return status.error();
-    write_functions(copy->rw(), add);
+    write_functions(copy->rw(), copy->rx(), add);
     const std::array<DualMapping::Piece, 2> some = {{{page_size(), 2 * page_size()}, {5 * page_size(), page_size()}}};
     if (Status status = copy->lay_over(text_, some); !status) return status.error();
     return copy;
@@ -73,7 +73,8 @@ TEST_P(LayOver, ReplacesThePiecesAndNothingElse) {
   EXPECT_EQ(copy->rx(), nullptr);
   for (std::size_t page = 0; page < pages; ++page)
     EXPECT_EQ(call(page), page == 1 || page == 2 || page == 5 ? page + 100 : page);
-  copy->rw()[5 * page_size() + 1] = 7;
+  test::write_answer(copy->rw() + 5 * page_size(), 7);
+  maintain(text_ + 5 * page_size(), test::answer_size);
   EXPECT_EQ(call(5), 7U) << "the RW alias writes what is executed";
 }
 

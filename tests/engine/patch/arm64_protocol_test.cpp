@@ -95,5 +95,20 @@ TEST_F(Arm64Protocol, TogglesAndMisalignedSitesAreRefused) {
   EXPECT_EQ(misaligned_target.error().code(), ErrorCode::TargetOutOfRange);
 }
 
+TEST(Arm64Strict, ChangesNothing) {
+  EngineOptions options;
+  options.cross_modification = CrossModification::Strict;
+  RecordingEngine made = RecordingEngine::make<arch::arm64::InstructionSet>(
+      InstructionSet::Arm64, arch::arm64::parse_ctr(0x8444C004), options);
+  StaticKey key("key");
+  const Code code = published(*made.engine, 64, {{&key, SiteForm::AlignedWord, 8, {32}}});
+  PatchBatch batch(*made.engine);
+  batch.enable(key);
+  EXPECT_EQ(committed(batch).serialisations, 1U);
+  const auto unaligned = try_publish(*made.engine, 64, {{&key, SiteForm::Unaligned, 8, {32}}});
+  ASSERT_FALSE(unaligned);
+  EXPECT_NE(unaligned.error().message().find("no such form"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace shunt::test

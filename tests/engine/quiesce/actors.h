@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "shunt/engine.h"
+#include "tests/engine/host_code.h"
 #include "tests/engine/test_code.h"
 
 namespace shunt::test {

@@ -162,13 +162,14 @@ TEST_F(Quiescence, ARoundIsTwoFlipsSharedByAllWhoWait) {
 
 TEST_F(Quiescence, TheSafepointKeyIsOnOnlyWhileSomebodyIsWantedInGuestCode) {
   StaticKey& key = engine_->safepoint_key();
-  const Code code = published(*engine_, 64, {{&key, SiteForm::Toggle, 0, {32}}});
+  const Code code = published(*engine_, 64, {{&key, toggle, 0, {32}}});
   Actor actor;
   attach(actor, "runner");
   actor.enter();
   EXPECT_FALSE(key.enabled());
   auto settled = settling();
-  const auto site_is_on = [&] { return engine_->instruction_now(engine_->sites(code)[0]).starts_with("jmp"); };
+  const SiteInfo site = engine_->sites(code)[0];
+  const auto site_is_on = [&] { return engine_->instruction_now(site) == engine_->instruction(site, 1); };
   const auto limit = std::chrono::steady_clock::now() + 10s;
   while (!site_is_on() && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
   EXPECT_TRUE(site_is_on()) << "the safepoint's site was not switched on";
@@ -319,7 +320,7 @@ TEST_F(Quiescence, AThreadAttachesToEachEngineOnce) {
 
 TEST_F(Quiescence, NobodyWaitsWithTheCommitLockHeld) {
   StaticKey key("key");
-  const Code code = published(*engine_, 64, {{&key, SiteForm::Toggle, 0, {32}}});
+  const Code code = published(*engine_, 64, {{&key, toggle, 0, {32}}});
   Actor actor;
   attach(actor, "runner");
   actor.enter();

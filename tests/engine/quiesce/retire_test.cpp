@@ -23,7 +23,7 @@ TEST_F(Retirement, RetiredCodeIsFreedOnceItIsDrained) {
   attach(actor, "runner");
   actor.enter();
   const std::uint8_t* const bytes = old_.data();
-  const auto is_free = [&] { return bytes[0] == 0xCC && bytes[127] == 0xCC; };
+  const auto is_free = [&] { return traps(bytes) && traps(bytes + 128 - instruction_alignment); };
   std::promise<void> freed;
   bool trapped = false;
   ASSERT_TRUE(engine_->retire(std::move(old_), [&] {
@@ -151,7 +151,7 @@ class DrainedTicket : public Quiescence {
 };
 
 TEST_F(DrainedTicket, IsCompleteOnceThreadsWereSeen) {
-  const Code code = published(*engine_, 64, {{&key_, SiteForm::Toggle, 0, {32}}});
+  const Code code = published(*engine_, 64, {{&key_, toggle, 0, {32}}});
   Actor actor;
   attach(actor, "runner");
   actor.enter();
@@ -172,7 +172,7 @@ TEST_F(DrainedTicket, IsCompleteOnceThreadsWereSeen) {
 }
 
 TEST_F(DrainedTicket, DerivesItsOldPath) {
-  const Code code = published(*engine_, 64, {{&key_, SiteForm::Toggle, 0, {32}}});
+  const Code code = published(*engine_, 64, {{&key_, toggle, 0, {32}}});
   Actor actor;
   attach(actor, "runner");
   actor.enter();
