@@ -72,6 +72,16 @@ litmus_tests() {
   esac
 }
 
+# Programs for arm64, built on this machine and run by an emulator; the preset bounds the stress tests.
+arm64_tests() {
+  stage "arm64: compiler, libraries, emulators" 600 scripts/arm64/install.sh || return
+  build arm64 900 || return
+  echo "The arm64 programs run on $(build/arm64-tools/usr/bin/qemu-aarch64 --version | head -1)."
+  tests "arm64, emulated: unit, conformance" arm64 400 -LE 'stress|mutant|litmus'
+  tests "arm64, emulated: stress" arm64 300 -L stress -j 1 --verbose
+  tests "arm64, emulated: mutants" arm64 400 -L mutant
+}
+
 if $all; then
   if build tsan 900; then
     tests "ThreadSanitizer" tsan 600 -LE 'mutant|guests|conformance'
@@ -83,6 +93,7 @@ if $all; then
     litmus_tests
     stage "clang-tidy" 900 scripts/check-tidy.sh build/release
   fi
+  arm64_tests
   stage "packages and a project that uses them" 900 scripts/check-package.sh
   arm64_machines
   stage "formatting" 60 scripts/check-format.sh

@@ -26,9 +26,10 @@ packages=(
   libcapstone4 libglib2.0-0 libgnutls30 libnuma1 liburing2             # an emulator that is unpacked alone
 )
 suite=bookworm-backports
-emulator=qemu-user/$suite      # 10; Debian 12's own never sees what is written through an alias
+emulator=qemu-user/$suite      # 10
 emulator_file=$tools/usr/bin/qemu-aarch64
-plugin_emulator=qemu-user/bookworm    # 7.2: takes the plugin of tests/models/arm64/sequence
+# 7.2: takes the plugin of tests/models/arm64/sequence; and never sees what is written through an alias, which the engine is to notice.
+plugin_emulator=qemu-user/bookworm
 plugin_emulator_file=$tools/plugin-emulator/usr/bin/qemu-aarch64
 wabt=wabt:arm64                # a library and its headers, in one package with programs of the same names
 wabt_file=$tools/usr/lib/aarch64-linux-gnu/libwabt.a
