@@ -24,6 +24,11 @@ detail::TrapFill trap_fill(InstructionSet set) noexcept {
   return set == InstructionSet::X86_64 ? &arch::x86_64::fill_with_traps : &arch::arm64::fill_with_traps;
 }
 
+// In half of what direct branches reach, or less, each place reaches each other one.
+std::size_t default_reservation(InstructionSet set) noexcept {
+  return set == InstructionSet::X86_64 ? std::size_t{1} << 30 : std::size_t{arch::arm64::branch_range};
+}
+
 // Code memory in which flips are executed.
 Result<detail::DualMapping> map_code(const EngineOptions& options, const detail::EngineParts& parts) {
   const auto executes = [&](const detail::DualMapping& mapping) {
@@ -257,7 +262,9 @@ Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
   return create(options, std::move(parts));
 }
 
-Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options, detail::EngineParts parts) {
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& wanted, detail::EngineParts parts) {
+  EngineOptions options = wanted;
+  if (options.code_reservation == 0) options.code_reservation = default_reservation(parts.patcher->instruction_set());
   if (options.code_reservation < min_reservation || options.code_reservation > detail::CodeMemory::max_reservation) {
     return make_error(ErrorCode::InvalidArgument, "EngineOptions::code_reservation is " +
                                                       std::to_string(options.code_reservation) +

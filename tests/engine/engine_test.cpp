@@ -173,7 +173,7 @@ TEST_F(EngineTest, AKeyOutlivesItsEngineAndMayServeAnother) {
 }
 
 TEST_F(EngineTest, RefusesImpossibleReservations) {
-  for (std::size_t size : {std::size_t{0}, std::size_t{4096}, (std::size_t{1} << 31) + 1}) {
+  for (std::size_t size : {std::size_t{1}, std::size_t{4096}, (std::size_t{1} << 31) + 1}) {
     EngineOptions options;
     options.code_reservation = size;
     const auto engine = Engine::create(options);

@@ -116,7 +116,9 @@ enum class Serialisation : std::uint8_t {
 };
 
 struct EngineOptions {
-  std::size_t code_reservation = std::size_t{1} << 30;  // bytes of address space; 64 KiB to 2 GiB (branch range)
+  // Bytes of address space for code, 64 KiB to 2 GiB. 0: what direct branches reach from end to end, 1 GiB on x86-64,
+  // 128 MiB on arm64. In a larger one a site may lie too far from its target (TargetOutOfRange).
+  std::size_t code_reservation = 0;
   // A key that is flipped more often than this within a second is counted as thrashing (Engine::key_stats()), and
   // demoted if it is a demotable one (shunt/demotable_key.h). 0: no limit.
   std::uint32_t flip_limit = 0;

@@ -66,7 +66,7 @@ typedef struct shunt_engine shunt_engine;
 
 typedef struct shunt_engine_options {
   size_t size;                  /* sizeof(shunt_engine_options) */
-  size_t code_reservation;      /* bytes of address space; 64 KiB to 2 GiB; 0: the default */
+  size_t code_reservation;      /* bytes of address space; 64 KiB to 2 GiB; 0: as in <shunt/engine.h> */
   int anonymous_code;           /* code in anonymous memory, not in a memory file: what `perf` asks its map about */
   int strict;                   /* x86-64: every rewrite by breakpoints, as Intel's published text asks */
   int breakpoints_in_host_text; /* the embedder's word; see <shunt/engine.h> */
