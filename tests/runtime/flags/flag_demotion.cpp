@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "arch/backend.h"
 #include "flag_set_fixture.h"
 
 namespace shunt::flags {
@@ -12,6 +13,8 @@ namespace {
 
 constexpr std::uint64_t second = 1'000'000'000;
 constexpr std::uint32_t limit = 4;
+// Core serialisations of a flip that stores a word alone.
+constexpr int serialisations = arch::HostInstructionSet::loads_in_order ? 0 : 1;
 using Keys = std::vector<std::string>;
 
 class FlagDemotion : public testing::Test {
@@ -45,7 +48,7 @@ TEST_F(FlagDemotion, ABooleanIsDemotedAndItsChangesRewriteNothing) {
     EXPECT_EQ(b.truth().word().load(), on ? 1U : 0U);
     EXPECT_EQ(b.truth().enabled(), on);
   }
-  EXPECT_EQ(host_.serialiser.calls, serialised);
+  EXPECT_EQ(host_.serialiser.calls, serialised + 3 * serialisations);
 }
 
 // A stub for each value, of one site.
@@ -53,7 +56,7 @@ class Stubs final : public StubSource {
  public:
   explicit Stubs(const Code& site) : site_(site) {}
   Status prepare(PatchBatch& batch, Flag& flag, FlagType type, std::uint64_t bits) override {
-    batch.retarget(flag.number(type), site_.data(), 2, site_.data() + 128 + bits % 8);
+    batch.retarget(flag.number(type), site_.data(), 2, site_.data() + 128 + 4 * (bits % 8));
     return Ok{};
   }
 
@@ -74,13 +77,14 @@ TEST_F(FlagDemotion, ANumberThatTakesOneValueAfterTheOtherIsDemoted) {
   EXPECT_EQ(host_.engine().key_stats().at(0).flips, limit);
   EXPECT_EQ(set("n", std::int64_t{99}).demoted, Keys{"n"});
   EXPECT_TRUE(n.number(FlagType::I32).demoted());
-  EXPECT_EQ(host_.engine().instruction_now(host_.engine().sites(site).at(0)), "jmp +0xc0") << "the stub that loads";
+  EXPECT_TRUE(host_.engine().instruction_now(host_.engine().sites(site).at(0)).ends_with(" +0xc0"))
+      << "the stub that loads";
   const int serialised = host_.serialiser.calls;
   for (const std::int64_t value : {0, 1, 77}) {
     EXPECT_EQ(set("n", value).commit.sites_written, 0U);
     EXPECT_EQ(n.bits(FlagType::I32).load(), static_cast<std::uint64_t>(value));
   }
-  EXPECT_EQ(host_.serialiser.calls, serialised);
+  EXPECT_EQ(host_.serialiser.calls, serialised + 3 * serialisations);
   EXPECT_EQ(host_.engine().stats().data_flips, 3U);
   set_.remove_stub_source(stubs);
 }
