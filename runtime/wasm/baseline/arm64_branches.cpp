@@ -92,13 +92,11 @@ Arm64Selection::Condition Arm64Selection::compare(IntCompare op, bool wide, Oper
   const Reg left = in_general(wide, a, x16);
   const std::uint64_t bits = wide ? b.bits : b.bits & 0xffff'ffff;
   const std::uint64_t opposite_bits = wide ? 0 - bits : (0 - bits) & 0xffff'ffff;
-  if (!b.is_constant()) {
-    a_.cmp(gp(left, wide), gp(in_general(wide, b, x17), wide));
-  } else if (bits == 0) {
+  if (b.is_constant() && bits == 0) {
     compare_with_zero(wide, left);
-  } else if (arm64::is_add_immediate(bits)) {
+  } else if (b.is_constant() && arm64::is_add_immediate(bits)) {
     a_.cmp(gp(left, wide), Imm(bits));
-  } else if (arm64::is_add_immediate(opposite_bits)) {
+  } else if (b.is_constant() && arm64::is_add_immediate(opposite_bits)) {
     a_.cmn(gp(left, wide), Imm(opposite_bits));
   } else {
     a_.cmp(gp(left, wide), gp(in_general(wide, b, x17), wide));
