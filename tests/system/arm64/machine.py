@@ -48,7 +48,7 @@ class Console:
         self.current = None
         self.begun = 0.0
         self.deadline = deadline                     # of the whole run
-        self.due = time.monotonic() + BOOT_LIMIT     # of what is waited for now
+        self.due = time.monotonic() + BOOT_LIMIT     # of the step that is under way
         self.done = False
 
     def line(self, raw):
