@@ -258,6 +258,7 @@ TEST_P(ForkTest, WhatIsFreedWhileTheObjectIsSharedTrapsWhenItIsNot) {
   EXPECT_EQ(answer(), 0);
 }
 
+#ifndef __SANITIZE_THREAD__  // whose own tables need address space too
 // No address space to copy to: the error says so, nothing is lost, and it can be tried again.
 TEST_P(ForkTest, ACopyThatFailsIsANamedErrorAndLosesNothing) {
   EXPECT_EQ(in_child([&] {
@@ -279,6 +280,7 @@ TEST_P(ForkTest, ACopyThatFailsIsANamedErrorAndLosesNothing) {
             }),
             0);
 }
+#endif
 
 // The kernel has no page for more code: nothing is published, what stands is executed and flipped on.
 TEST_P(ForkTest, WithoutMemoryNothingIsPublishedAndTheRestGoesOn) {
