@@ -1,0 +1,20 @@
+// Reads of feature flags while a function is optimised: calls of functions that LLVM knows nothing of but that they are
+// neither reordered with one another nor removed. So a loop that reads a flag is unrolled and hoisted from like any
+// other; the reads become patch sites when nothing moves any more.
+#pragma once
+
+#include <llvm/IR/Instructions.h>
+#include <llvm/IR/Module.h>
+
+#include <cstdint>
+
+namespace shunt::wasm {
+
+// The function whose call `result f(i64 import)` reads the flag of an imported function; its value is zero while the
+// flag's sites fall through. One for each type: i32, i64, double.
+llvm::FunctionCallee flag_read_function(llvm::Module& module, llvm::Type* result);
+
+// The read that this is, or null.
+llvm::CallInst* as_flag_read(llvm::Instruction& instruction);
+
+}  // namespace shunt::wasm

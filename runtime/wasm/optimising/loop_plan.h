@@ -1,0 +1,41 @@
+// What is known of an innermost loop before it runs: how often it will, which bytes it will touch, which flags it
+// reads.
+#pragma once
+
+#include <llvm/ADT/SmallPtrSet.h>
+#include <llvm/ADT/SmallVector.h>
+#include <llvm/Analysis/LoopInfo.h>
+#include <llvm/Analysis/ScalarEvolution.h>
+#include <llvm/Analysis/ScalarEvolutionExpressions.h>
+#include <llvm/IR/Dominators.h>
+#include <llvm/IR/Instructions.h>
+
+#include <cstdint>
+
+namespace shunt::wasm {
+
+// Accesses whose addresses differ by constants alone, in every iteration. In the first they touch bytes
+// [first + low, first + high) of the memory, and `step` bytes further in each that follows.
+struct AccessRange {
+  const llvm::SCEV* first;
+  std::int64_t step;
+  std::int64_t low, high;
+  bool written;
+  llvm::SmallVector<llvm::Instruction*> accesses;
+};
+
+struct LoopPlan {
+  const llvm::SCEV* taken = nullptr;              // how often the loop goes back to its header
+  llvm::SmallVector<AccessRange> ranges;          // empty, or every access of the fast version
+  llvm::SmallVector<llvm::CallInst*> flag_reads;  // that the fast version does without
+};
+
+// Whether the loop has a fast version that is worth it. `predicates` gathers what has to be true at run time as well
+// (that addresses do not wrap); it is of that loop.
+bool plan_loop(llvm::Loop& loop, llvm::DominatorTree& dominators, llvm::PredicatedScalarEvolution& predicates,
+               LoopPlan& plan);
+
+// Iterations up to which every address of a plan can be computed in 64 bits without overflow.
+inline constexpr std::uint64_t most_iterations = std::uint64_t{1} << 33;
+
+}  // namespace shunt::wasm

@@ -1,0 +1,302 @@
+#include "runtime/wasm/optimising/loop_versions.h"
+
+#include <llvm/ADT/STLExtras.h>
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/MDBuilder.h>
+#include <llvm/Transforms/Utils/BasicBlockUtils.h>
+#include <llvm/Transforms/Utils/Cloning.h>
+#include <llvm/Transforms/Utils/LoopUtils.h>
+#include <llvm/Transforms/Utils/ScalarEvolutionExpander.h>
+
+#include <cstddef>
+#include <utility>
+
+#include "runtime/wasm/instance/vm_context.h"
+#include "runtime/wasm/optimising/flag_reads.h"
+#include "runtime/wasm/optimising/loop_plan.h"
+
+namespace shunt::wasm {
+namespace {
+
+constexpr std::uint64_t strip_iterations = 1024;
+
+class Versioner {
+ public:
+  Versioner(llvm::Loop& loop, llvm::Function& function, llvm::LoopInfo& loops, llvm::ScalarEvolution& evolution,
+            llvm::DominatorTree& dominators, LoopPlan& plan, llvm::PredicatedScalarEvolution& predicates)
+      : fast_(loop),
+        function_(function),
+        loops_(loops),
+        evolution_(evolution),
+        dominators_(dominators),
+        plan_(plan),
+        predicates_(predicates),
+        expander_(evolution, function.getDataLayout(), "versions"),
+        word_(llvm::Type::getInt64Ty(function.getContext())) {}
+
+  void run() {
+    head_ = fast_.getLoopPreheader();
+    entry_ = llvm::SplitBlock(head_, head_->getTerminator(), &dominators_, &loops_, nullptr, "fast");
+    llvm::Value* const fits = condition();
+    llvm::Value* const count = plan_.flag_reads.empty() ? nullptr : iterations();
+    copy();
+    if (count == nullptr) {
+      enter(head_, fits);
+      dominators_.changeImmediateDominator(fast_.getExitBlock(), head_);
+    } else {
+      strip_mine(fits, count);
+    }
+    make_plain();
+    exact_->setLoopAlreadyUnrolled();  // it runs rarely: not to be made larger
+    evolution_.forgetLoop(&fast_);
+  }
+
+ private:
+  // --- what is asked in front of the loop: all of it in head_ ---
+
+  llvm::Instruction* at() { return head_->getTerminator(); }
+  llvm::Value* expand(const llvm::SCEV* value) { return expander_.expandCodeFor(value, value->getType(), at()); }
+  const llvm::SCEV* constant(std::int64_t value) {
+    return evolution_.getConstant(word_, static_cast<std::uint64_t>(value), true);
+  }
+  const llvm::SCEV* taken() { return evolution_.getTruncateOrZeroExtend(plan_.taken, word_); }
+  llvm::Value* iterations() { return expand(evolution_.getAddExpr(taken(), evolution_.getOne(word_))); }
+
+  llvm::Value* condition() {
+    llvm::Value* all = llvm::ConstantInt::getTrue(function_.getContext());
+    const auto require = [&](llvm::Value* fact) { all = llvm::IRBuilder<>(at()).CreateAnd(all, fact); };
+    if (!predicates_.getPredicate().isAlwaysTrue()) {
+      llvm::Value* const broken = expander_.expandCodeForPredicate(&predicates_.getPredicate(), at());
+      require(llvm::IRBuilder<>(at()).CreateNot(broken));
+    }
+    if (evolution_.getUnsignedRangeMax(taken()).ugt(most_iterations)) {
+      llvm::Value* const times = expand(taken());
+      require(llvm::IRBuilder<>(at()).CreateICmpULE(times, llvm::ConstantInt::get(word_, most_iterations)));
+    }
+    if (plan_.ranges.empty()) return all;
+    llvm::Value* const bytes = memory_bytes();
+    llvm::SmallVector<std::pair<llvm::Value*, llvm::Value*>> extents;
+    for (const AccessRange& range : plan_.ranges) {
+      const llvm::SCEV* const way = evolution_.getMulExpr(taken(), constant(range.step));
+      const llvm::SCEV* const last = evolution_.getAddExpr(range.first, way);
+      const bool falls = range.step < 0;
+      const llvm::SCEV* const low = evolution_.getAddExpr(falls ? last : range.first, constant(range.low));
+      const llvm::SCEV* const high = evolution_.getAddExpr(falls ? range.first : last, constant(range.high));
+      llvm::Value* const begin = expand(low);
+      llvm::Value* const end = expand(high);
+      require(llvm::IRBuilder<>(at()).CreateICmpSLE(end, bytes));
+      if (!evolution_.isKnownNonNegative(low)) {
+        require(llvm::IRBuilder<>(at()).CreateICmpSGE(begin, llvm::ConstantInt::get(word_, 0)));
+      }
+      extents.emplace_back(begin, end);
+    }
+    for (std::size_t i = 0; i < extents.size(); ++i) {
+      for (std::size_t j = i + 1; j < extents.size(); ++j) {
+        if (!plan_.ranges[i].written && !plan_.ranges[j].written) continue;
+        llvm::IRBuilder<> builder(at());
+        require(builder.CreateOr(builder.CreateICmpSLE(extents[i].second, extents[j].first),
+                                 builder.CreateICmpSLE(extents[j].second, extents[i].first)));
+      }
+    }
+    return all;
+  }
+
+  // A memory grows, and never shrinks: what is inside it now stays so.
+  llvm::Value* memory_bytes() {
+    llvm::IRBuilder<> builder(at());
+    llvm::Value* const field = builder.CreatePtrAdd(function_.getArg(0), builder.getInt64(offsetof(VmContext, memory)));
+    llvm::Value* const memory = builder.CreateLoad(builder.getPtrTy(), field);
+    return builder.CreateLoad(word_, builder.CreatePtrAdd(memory, builder.getInt64(offsetof(MemoryView, bytes))));
+  }
+
+  // --- the versions ---
+
+  // The exact loop; the loop's values outside of it come from either.
+  void copy() {
+    llvm::ValueToValueMapTy map;
+    llvm::SmallVector<llvm::BasicBlock*> blocks;
+    exact_ = llvm::cloneLoopWithPreheader(entry_, head_, &fast_, map, ".exact", &loops_, &dominators_, blocks);
+    llvm::remapInstructionsInBlocks(blocks, map);
+    for (llvm::PHINode& phi : fast_.getExitBlock()->phis()) {
+      llvm::Value* const value = phi.getIncomingValueForBlock(fast_.getLoopLatch());
+      const auto copied = map.find(value);
+      phi.addIncoming(copied == map.end() ? value : static_cast<llvm::Value*>(copied->second), exact_->getLoopLatch());
+    }
+    for (llvm::PHINode& phi : fast_.getHeader()->phis()) {
+      headers_.emplace_back(&phi, llvm::cast<llvm::PHINode>(map[&phi]));
+    }
+    at()->eraseFromParent();
+  }
+
+  void enter(llvm::BasicBlock* block, llvm::Value* may_be_fast) {
+    llvm::MDNode* const likely = llvm::MDBuilder(function_.getContext()).createLikelyBranchWeights();
+    llvm::IRBuilder<>(block).CreateCondBr(may_be_fast, entry_, exact_->getLoopPreheader(), likely);
+  }
+
+  // `strip` decides for the iterations that are left, `next` counts down what a strip has done.
+  void strip_mine(llvm::Value* fits, llvm::Value* count) {
+    llvm::BasicBlock* const latch = fast_.getLoopLatch();
+    llvm::BasicBlock* const exit = fast_.getExitBlock();
+    auto* const strip = llvm::BasicBlock::Create(function_.getContext(), "strip", &function_, entry_);
+    auto* const next = llvm::BasicBlock::Create(function_.getContext(), "strip.next", &function_, exit);
+    llvm::IRBuilder<> builder(head_);
+    builder.CreateBr(strip);
+    builder.SetInsertPoint(strip);
+    llvm::PHINode* const left = builder.CreatePHI(word_, 2, "left");
+    left->addIncoming(count, head_);
+    carry_state(builder, latch, next);
+    llvm::Value* const now =
+        builder.CreateBinaryIntrinsic(llvm::Intrinsic::umin, left, builder.getInt64(strip_iterations));
+    enter(strip, builder.CreateAnd(flags_off(builder), fits));
+    count_strip(latch, next, now);
+    leave_through(next, latch, exit);
+    builder.SetInsertPoint(next);
+    llvm::Value* const rest = builder.CreateNUWSub(left, now, "rest");
+    left->addIncoming(rest, next);
+    builder.CreateCondBr(builder.CreateICmpEQ(rest, builder.getInt64(0)), exit, strip);
+    nest(strip, next);
+  }
+
+  // Both loops begin with what the last strip left.
+  void carry_state(llvm::IRBuilder<>& builder, llvm::BasicBlock* latch, llvm::BasicBlock* next) {
+    for (const auto& [phi, copied] : headers_) {
+      llvm::PHINode* const state = builder.CreatePHI(phi->getType(), 2, phi->getName() + ".strip");
+      auto* const out = llvm::PHINode::Create(phi->getType(), 1, phi->getName() + ".out", next);
+      out->addIncoming(phi->getIncomingValueForBlock(latch), latch);
+      state->addIncoming(phi->getIncomingValueForBlock(entry_), head_);
+      state->addIncoming(out, next);
+      phi->setIncomingValueForBlock(entry_, state);
+      copied->setIncomingValueForBlock(exact_->getLoopPreheader(), state);
+    }
+  }
+
+  // Reads each flag once; the fast loop's own reads go.
+  llvm::Value* flags_off(llvm::IRBuilder<>& builder) {
+    llvm::Value* off = builder.getTrue();
+    llvm::SmallPtrSet<llvm::Value*, 4> asked;
+    for (llvm::CallInst* const read : plan_.flag_reads) {
+      llvm::Constant* const zero = llvm::Constant::getNullValue(read->getType());
+      if (asked.insert(read->getArgOperand(0)).second) {
+        auto* const ahead = builder.Insert(llvm::cast<llvm::CallInst>(read->clone()));
+        llvm::Value* const bits =
+            builder.CreateBitCast(ahead, builder.getIntNTy(read->getType()->getScalarSizeInBits()));
+        off = builder.CreateAnd(off, builder.CreateIsNull(bits));
+      }
+      read->replaceAllUsesWith(zero);
+      read->eraseFromParent();
+    }
+    return off;
+  }
+
+  // The count decides when the fast loop ends: what decided before is the same for the last strip, and false before.
+  void count_strip(llvm::BasicBlock* latch, llvm::BasicBlock* next, llvm::Value* now) {
+    llvm::BasicBlock* const header = fast_.getHeader();
+    auto* const iteration = llvm::PHINode::Create(word_, 2, "iteration", header->begin());
+    auto* const before = llvm::cast<llvm::BranchInst>(latch->getTerminator());
+    llvm::IRBuilder<> builder(before);
+    llvm::Value* const done = builder.CreateNUWAdd(iteration, builder.getInt64(1));
+    iteration->addIncoming(builder.getInt64(0), entry_);
+    iteration->addIncoming(done, latch);
+    llvm::BranchInst* const branch = builder.CreateCondBr(builder.CreateICmpEQ(done, now), next, header);
+    branch->copyMetadata(*before, {llvm::LLVMContext::MD_loop});
+    before->eraseFromParent();
+  }
+
+  // The values that the loop leaves behind take the way through `next`.
+  void leave_through(llvm::BasicBlock* next, llvm::BasicBlock* latch, llvm::BasicBlock* exit) {
+    for (llvm::PHINode& phi : exit->phis()) {
+      llvm::Value* value = phi.getIncomingValueForBlock(latch);
+      if (auto* const inside = llvm::dyn_cast<llvm::Instruction>(value); inside != nullptr && fast_.contains(inside)) {
+        auto* const out = llvm::PHINode::Create(value->getType(), 1, "out", next->begin());
+        out->addIncoming(value, latch);
+        value = out;
+      }
+      phi.replaceIncomingBlockWith(latch, next);
+      phi.setIncomingValueForBlock(next, value);
+    }
+  }
+
+  // The strips are a loop around the fast one.
+  void nest(llvm::BasicBlock* strip, llvm::BasicBlock* next) {
+    dominators_.recalculate(function_);
+    llvm::Loop* const outer = loops_.AllocateLoop();
+    if (llvm::Loop* const parent = fast_.getParentLoop()) {
+      parent->replaceChildLoopWith(&fast_, outer);
+      loops_.removeBlock(entry_);  // it was put into the parent when it was split off
+    } else {
+      loops_.changeTopLevelLoop(&fast_, outer);
+    }
+    outer->addChildLoop(&fast_);
+    outer->addBasicBlockToLoop(strip, loops_);
+    outer->addBasicBlockToLoop(entry_, loops_);
+    for (llvm::BasicBlock* const block : fast_.blocks()) outer->addBlockEntry(block);
+    outer->addBasicBlockToLoop(next, loops_);
+    outer->moveToHeader(strip);
+  }
+
+  // The fast loop's accesses lie inside the memory, and ranges that are written lie apart.
+  void make_plain() {
+    llvm::LLVMContext& context = function_.getContext();
+    llvm::MDBuilder metadata(context);
+    llvm::MDNode* const domain = metadata.createAnonymousAliasScopeDomain("guest memory");
+    llvm::SmallVector<llvm::Metadata*> scopes;
+    for (std::size_t i = 0; i < plan_.ranges.size(); ++i) {
+      scopes.push_back(metadata.createAnonymousAliasScope(domain, "range"));
+    }
+    for (std::size_t i = 0; i < plan_.ranges.size(); ++i) {
+      llvm::SmallVector<llvm::Metadata*> others;
+      for (std::size_t j = 0; j < scopes.size(); ++j) {
+        if (j != i && (plan_.ranges[i].written || plan_.ranges[j].written)) others.push_back(scopes[j]);
+      }
+      for (llvm::Instruction* const access : plan_.ranges[i].accesses) {
+        if (auto* const load = llvm::dyn_cast<llvm::LoadInst>(access)) {
+          load->setVolatile(false);
+        } else {
+          llvm::cast<llvm::StoreInst>(access)->setVolatile(false);
+        }
+        add(*access, llvm::LLVMContext::MD_alias_scope, {scopes[i]});
+        add(*access, llvm::LLVMContext::MD_noalias, others);
+      }
+    }
+  }
+
+  static void add(llvm::Instruction& access, unsigned kind, llvm::ArrayRef<llvm::Metadata*> nodes) {
+    if (nodes.empty()) return;
+    llvm::MDNode* const more = llvm::MDNode::get(access.getContext(), nodes);
+    access.setMetadata(kind, llvm::MDNode::concatenate(access.getMetadata(kind), more));
+  }
+
+  llvm::Loop& fast_;
+  llvm::Loop* exact_ = nullptr;
+  llvm::BasicBlock* head_ = nullptr;
+  llvm::BasicBlock* entry_ = nullptr;                                     // of the fast loop: its preheader
+  llvm::SmallVector<std::pair<llvm::PHINode*, llvm::PHINode*>> headers_;  // the fast loop's and their copies
+  llvm::Function& function_;
+  llvm::LoopInfo& loops_;
+  llvm::ScalarEvolution& evolution_;
+  llvm::DominatorTree& dominators_;
+  LoopPlan& plan_;
+  llvm::PredicatedScalarEvolution& predicates_;
+  llvm::SCEVExpander expander_;
+  llvm::Type* word_;
+};
+
+}  // namespace
+
+llvm::PreservedAnalyses LoopVersionsPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+  llvm::LoopInfo& loops = analyses.getResult<llvm::LoopAnalysis>(function);
+  llvm::ScalarEvolution& evolution = analyses.getResult<llvm::ScalarEvolutionAnalysis>(function);
+  llvm::DominatorTree& dominators = analyses.getResult<llvm::DominatorTreeAnalysis>(function);
+  bool changed = false;
+  for (llvm::Loop* const loop : loops.getLoopsInPreorder()) {
+    if (!loop->isInnermost()) continue;
+    LoopPlan plan;
+    llvm::PredicatedScalarEvolution predicates(evolution, *loop);
+    if (!plan_loop(*loop, dominators, predicates, plan)) continue;
+    Versioner(*loop, function, loops, evolution, dominators, plan, predicates).run();
+    changed = true;
+  }
+  return changed ? llvm::PreservedAnalyses::none() : llvm::PreservedAnalyses::all();
+}
+
+}  // namespace shunt::wasm
