@@ -8,6 +8,7 @@ set -euo pipefail
 packages=(
   ca-certificates git g++ cmake ninja-build ccache                      # build
   libasmjit-dev wabt libfmt-dev nlohmann-json3-dev libcli11-dev         # libraries of the product
+  llvm-19-dev                                                           #   the optimising tier
   libgtest-dev libgmock-dev libbenchmark-dev valgrind python3           # tests and benchmarks
   gdb linux-perf systemtap-sdt-dev                                      # seeing: gdb and perf name generated code; probes
   xz-utils bzip2                                                        # unpacking third-party guests

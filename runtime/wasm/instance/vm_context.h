@@ -37,6 +37,7 @@ struct FuncRef {
   VmContext* context;      // what the callee needs in its context register
   std::uint32_t type;      // canonical signature: equal if and only if the types are equal, in the whole process
   std::uint32_t function;  // in the owner's index space
+  const void* optimised;   // the body in the optimising tier (optimising/optimising.h), or null; may change any time
 };
 
 struct TableView {
