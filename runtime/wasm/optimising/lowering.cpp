@@ -74,7 +74,6 @@ void ModuleLowering::declare(std::uint32_t function) {
   decorate(*body);
   body->addParamAttr(0, llvm::Attribute::SwiftSelf);
   body->addParamAttr(0, llvm::Attribute::NonNull);
-  body->addParamAttr(0, llvm::Attribute::NoAlias);
   bodies_[function] = body;
 }
 
