@@ -13,6 +13,10 @@ namespace shunt::orc {
 // Empty if the instruction set is not known, or has no such form.
 std::string site_instruction(const llvm::Triple& triple, SiteForm form, const std::string& target);
 
+// The assembly of a detour's stub, with "2:" at its first byte: calls `entry`, whose conventions are those of
+// engine/quiesce/safepoint_entry.h, and goes on at "3:".
+std::string detour_stub(const llvm::Triple& triple, std::uint64_t entry);
+
 // The form as the instruction set has it.
 SiteForm form_on(const llvm::Triple& triple, SiteForm form);
 

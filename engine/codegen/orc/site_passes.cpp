@@ -9,6 +9,22 @@ namespace {
 
 using llvm::jitlink::LinkGraph;
 
+// A record is alive if the code that holds its site is; the linker finds code by references alone. Each record is a
+// block.
+llvm::Error tie_to_code(LinkGraph& graph) {
+  llvm::jitlink::Section* const records = graph.findSectionByName(site_section);
+  if (records == nullptr) return llvm::Error::success();
+  for (llvm::jitlink::Block* const block : records->blocks()) {
+    for (const llvm::jitlink::Edge& edge : block->edges()) {
+      if (edge.getOffset() != 0 || !edge.getTarget().isDefined()) continue;
+      llvm::jitlink::Symbol& record = graph.addAnonymousSymbol(*block, 0, block->getSize(), false, false);
+      edge.getTarget().getBlock().addEdge(llvm::jitlink::Edge::KeepAlive, 0, record, 0);
+      break;
+    }
+  }
+  return llvm::Error::success();
+}
+
 // Nothing of the records is needed at run time.
 llvm::Error keep_out_of_memory(LinkGraph& graph) {
   if (llvm::jitlink::Section* const records = graph.findSectionByName(site_section)) {
@@ -50,6 +66,7 @@ llvm::Error read_block(const LinkGraph& graph, llvm::ArrayRef<char> content, std
 }  // namespace
 
 void add_site_passes(llvm::jitlink::PassConfiguration& passes, CodeMemoryManager& memory) {
+  passes.PrePrunePasses.emplace_back(tie_to_code);
   passes.PostPrunePasses.emplace_back(keep_out_of_memory);
   passes.PostFixupPasses.emplace_back([&memory](LinkGraph& graph) -> llvm::Error {
     llvm::jitlink::Section* const records = graph.findSectionByName(site_section);

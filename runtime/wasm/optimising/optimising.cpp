@@ -177,7 +177,7 @@ Result<std::unique_ptr<OptimisedCode>> compile_optimised(const OptimisingOptions
   ir.setDataLayout((*machine)->createDataLayout());
   ir.setTargetTriple((*machine)->getTargetTriple().str());
   lower_functions(options, module, bodies, ir);
-  optimise(ir, **machine, options.flag_imports);
+  optimise(ir, **machine, options);
   Result<llvm::SmallVector<char, 0>> object = generate_object(ir, **machine);
   if (!object) return std::move(object).error();
   const llvm::MemoryBufferRef buffer(llvm::StringRef(object->data(), object->size()), module.source_name);

@@ -33,6 +33,11 @@ struct OptimisingOptions {
   std::span<const std::uint32_t> canonical_types;  // by type index
   std::span<const CallGuestThunk> call_guest;      // by type index
   CallBuiltinThunk call_builtin = nullptr;
+
+  // Detours at loop heads and function entries, while `interrupt` is on; null: none. `interrupt_entry` is what they
+  // call (shunt/codegen/orc.h, emit_detour).
+  StaticKey* interrupt = nullptr;
+  const void* interrupt_entry = nullptr;
 };
 
 struct OptimisedFunction {

@@ -13,6 +13,7 @@
 #include <llvm/Transforms/Utils/LCSSA.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
+#include "runtime/wasm/optimising/detour_sites.h"
 #include "runtime/wasm/optimising/flag_sites.h"
 #include "runtime/wasm/optimising/loop_versions.h"
 #include "shunt/codegen/orc.h"
@@ -55,7 +56,7 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine() {
   return std::move(*machine);
 }
 
-void optimise(llvm::Module& ir, llvm::TargetMachine& machine, std::span<const FlagImport> flag_imports) {
+void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOptions& options) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;
@@ -71,8 +72,11 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, std::span<const Fl
       [](llvm::FunctionPassManager& passes, llvm::OptimizationLevel) { passes.addPass(version_loops()); });
   builder.registerOptimizerLastEPCallback([&](llvm::ModulePassManager& passes, llvm::OptimizationLevel) {
     llvm::FunctionPassManager late;
-    late.addPass(FlagSitesPass(flag_imports));
+    late.addPass(FlagSitesPass(options.flag_imports));
     late.addPass(llvm::SimplifyCFGPass());
+    if (options.interrupt != nullptr) {
+      late.addPass(DetourSitesPass(*options.interrupt, reinterpret_cast<std::uintptr_t>(options.interrupt_entry)));
+    }
     passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(late)));
   });
   builder.registerModuleAnalyses(modules);

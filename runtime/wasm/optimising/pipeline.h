@@ -6,9 +6,8 @@
 #include <llvm/Target/TargetMachine.h>
 
 #include <memory>
-#include <span>
 
-#include "runtime/wasm/baseline/baseline.h"
+#include "runtime/wasm/optimising/optimising.h"
 #include "shunt/error.h"
 
 namespace shunt::wasm {
@@ -16,7 +15,7 @@ namespace shunt::wasm {
 // Small code model, position-independent. Thread-safe. Errors: Unsupported.
 Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine();
 
-void optimise(llvm::Module& ir, llvm::TargetMachine& machine, std::span<const FlagImport> flag_imports);
+void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOptions& options);
 
 // Errors: Unsupported.
 Result<llvm::SmallVector<char, 0>> generate_object(llvm::Module& ir, llvm::TargetMachine& machine);

@@ -50,6 +50,12 @@ Error from_llvm(llvm::Error error, ErrorCode otherwise);
 llvm::CallBrInst* emit_branch(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, llvm::BasicBlock* off,
                               std::span<llvm::BasicBlock* const> targets);
 
+// Emits a detour at the builder's position, without control flow that the optimiser sees: while `key` is on, the site's
+// stub calls `entry`, which keeps every register (engine/quiesce/safepoint_entry.h; Engine::safepoint_entry() is one),
+// and goes on behind the site. Memory may have changed then. Best emitted late, after the loop optimisers: it is in
+// nobody's way there. Copies that the optimiser makes are sites of their own.
+llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, std::uint64_t entry);
+
 // Executable and read-only segments lie in the engine's code memory, written through its staging copy: nothing is ever
 // writable and executable. Writable data has pages of its own within reach of the code. Thread-safe. Must outlive what
 // it allocated, and the engine it.
