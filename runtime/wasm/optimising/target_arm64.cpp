@@ -1,8 +1,18 @@
+#include "runtime/wasm/optimising/target.h"
+
+#include <llvm/Support/TargetSelect.h>
+
 #include <cstring>
 
-#include "runtime/wasm/optimising/trap_instruction.h"
-
 namespace shunt::wasm {
+
+void initialise_target() {
+  LLVMInitializeAArch64TargetInfo();
+  LLVMInitializeAArch64Target();
+  LLVMInitializeAArch64TargetMC();
+  LLVMInitializeAArch64AsmPrinter();
+  LLVMInitializeAArch64AsmParser();  // sites are inline assembly
+}
 
 const char* const trap_instruction = "udf #${0:c}";
 
