@@ -41,6 +41,19 @@ void move_constant(a64::Assembler& a, bool wide, unsigned reg, std::uint64_t bit
   }
 }
 
+void jump(a64::Assembler& a, std::uintptr_t here, std::uintptr_t target, unsigned scratch) {
+  constexpr std::int64_t reach = std::int64_t{1} << 27;
+  const auto distance = static_cast<std::int64_t>(target - here);
+  if (distance >= -reach && distance < reach) {
+    constexpr std::uint32_t b = 0x1400'0000;
+    const std::uint32_t word = b | (static_cast<std::uint32_t>(distance >> 2) & 0x3ff'ffff);
+    a.embed(&word, sizeof word);
+  } else {
+    move_constant(a, true, scratch, target);
+    a.br(a64::x(scratch));
+  }
+}
+
 std::optional<double> float_immediate(bool is_double, std::uint64_t bits) {
   const double value = is_double ? std::bit_cast<double>(bits) : std::bit_cast<float>(static_cast<std::uint32_t>(bits));
   // Exponents -3 to 4, and four bits of fraction.

@@ -37,6 +37,10 @@ constexpr bool is_pair_offset(std::int64_t offset) {
 void move_constant(asmjit::a64::Assembler& a, bool wide, unsigned reg, std::uint64_t bits);
 inline constexpr std::size_t longest_constant = 4 * 4;  // bytes
 
+// B to `target`, or its address as a constant and BR where B does not reach; the next instruction emitted will run at
+// `here`. At most longest_constant + 4 bytes; destroys `scratch` then.
+void jump(asmjit::a64::Assembler& a, std::uintptr_t here, std::uintptr_t target, unsigned scratch);
+
 // FMOV's immediate for these bits of a float, if it has them: a sign, 3 bits of exponent, 4 of fraction.
 std::optional<double> float_immediate(bool is_double, std::uint64_t bits);
 

@@ -28,6 +28,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/wasm/baseline/entry_stubs.h"
 #include "runtime/wasm/baseline/flag_stubs.h"
 #include "runtime/wasm/baseline/selection.h"
 
@@ -102,6 +103,12 @@ class Arm64Selection {
   // Thunks (arm64_thunks.cpp) at the cursor. Their conventions: baseline.h.
   void enter_thunk(const SignatureLayout& layout);
   void host_thunk(const SignatureLayout& layout, HostCallFunction host_call);
+
+  // Thunks between the tiers (arm64_tier_thunks.cpp) at the cursor. Their conventions: baseline.h.
+  void optimised_thunk(const SignatureLayout& layout);
+  void guest_call_thunk(const SignatureLayout& layout);
+  void builtin_call_thunk();
+  static const EntryEncoder entry_encoder;  // of entries' stubs
 
   static const StubEncoder stub_encoder;  // of flag values
 
@@ -234,6 +241,10 @@ class Arm64Selection {
   void check_truncation(const OpInfo& info, Reg src);
 
   // --- thunks ---
+  void arguments_from_slots(const SignatureLayout& layout, Reg slots);
+  void results_to_slots(const SignatureLayout& layout, Reg slots);
+  void arguments_to_slots(const SignatureLayout& layout, std::int32_t incoming);
+  void results_from_slots(const SignatureLayout& layout, std::int32_t incoming);
   void builtin_thunk();
   void leave_guest();
   void host_registers(Transfer transfer);

@@ -37,6 +37,74 @@ void Arm64Selection::begin_module() {
   builtin_thunk();
 }
 
+// --- values between slots and where the guest's convention has them ---
+
+// The stack pointer is at the outgoing area. Arguments on the stack go first, through x10, which no argument uses.
+void Arm64Selection::arguments_from_slots(const SignatureLayout& layout, Reg slots) {
+  const std::span<const ValueType> params = layout.type->params;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    if (layout.params[i].reg.valid()) continue;
+    load_field(ValueType::I64, x10, slots, static_cast<std::int32_t>(8 * i));
+    store_frame(ValueType::I64, FrameLayout::outgoing(layout.params[i].word), Operand::in(x10));
+  }
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const Reg reg = layout.params[i].reg;
+    if (reg.valid()) load_field(params[i], reg, slots, static_cast<std::int32_t>(8 * i));
+  }
+}
+
+// Behind the call: floats as zero-extended bits. Destroys x0 and x10.
+void Arm64Selection::results_to_slots(const SignatureLayout& layout, Reg slots) {
+  const std::span<const ValueType> results = layout.type->results;
+  const auto store = [&](std::size_t index, Reg word) {
+    store_word(ValueType::I64, word, field(gpx(slots), static_cast<std::int64_t>(8 * index), 8));
+  };
+  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
+    move(is_wide(results[i]) ? ValueType::I64 : ValueType::I32, x10,
+         Operand::at(FrameLayout::outgoing(layout.result_word(i))));
+    store(i, x10);
+  }
+  if (results.empty()) return;
+  const ValueType last = results.back();
+  if (class_of(last) == RegClass::Float) {
+    reinterpret(last == ValueType::F64 ? ValueType::I64 : ValueType::I32, x0, Operand::in(roles.float_result));
+  }
+  store(results.size() - 1, x0);
+}
+
+// The other way: a thunk's arguments, whose words on the stack begin at `incoming`, to slots at the stack pointer.
+// Destroys x10.
+void Arm64Selection::arguments_to_slots(const SignatureLayout& layout, std::int32_t incoming) {
+  const std::span<const ValueType> params = layout.type->params;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const SignatureLayout::Place place = layout.params[i];
+    const auto slot = static_cast<std::int32_t>(8 * i);
+    const bool wide = is_wide(params[i]);
+    const ValueType word = wide ? ValueType::I64 : ValueType::I32;
+    Reg value = place.reg;
+    if (!value.valid()) {
+      move(word, x10, Operand::at(incoming + FrameLayout::outgoing(place.word)));
+      value = x10;
+    } else if (value.cls() == RegClass::Float && !wide) {
+      reinterpret(ValueType::I32, x10, Operand::in(value));
+      value = x10;
+    }
+    store_frame(value.cls() == RegClass::Float ? params[i] : ValueType::I64, slot, Operand::in(value));
+  }
+}
+
+// And the results from there. Destroys x10.
+void Arm64Selection::results_from_slots(const SignatureLayout& layout, std::int32_t incoming) {
+  const std::span<const ValueType> results = layout.type->results;
+  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
+    move(ValueType::I64, x10, Operand::at(static_cast<std::int32_t>(8 * i)));
+    store_frame(ValueType::I64, incoming + FrameLayout::outgoing(layout.result_word(i)), Operand::in(x10));
+  }
+  if (results.empty()) return;
+  const ValueType last = results.back();
+  move(last, roles.result(class_of(last)), Operand::at(static_cast<std::int32_t>(8 * (results.size() - 1))));
+}
+
 // --- from the host ---
 
 // What AAPCS64 lets a function keep: a trap ends guest code in the middle of its own use of them.
@@ -53,12 +121,8 @@ void Arm64Selection::host_registers(Transfer transfer) {
 
 // x0: context, x1: code, x2: slots, x3: top of the guest's stack. Returns a TrapCode.
 void Arm64Selection::enter_thunk(const SignatureLayout& layout) {
-  const std::span<const ValueType> params = layout.type->params;
-  const std::span<const ValueType> results = layout.type->results;
-  const Gp slots = gpx(x19);
   const Gp execution = gpx(x9);
   const Gp word = gpx(x10);
-  const auto slot = [](std::size_t index) { return static_cast<std::int32_t>(8 * index); };
   // 1. Save the host's registers and link this frame.
   adjust_stack(-host_frame);
   host_registers(Transfer::Save);
@@ -75,33 +139,13 @@ void Arm64Selection::enter_thunk(const SignatureLayout& layout) {
   // 2. From here on a fault on the guest's stack is a trap of the guest.
   a_.ldr(gpx(memory_base), member(gpx(context), offsetof(VmContext, memory_base)));
   a_.mov(gpx(x15), gpx(x1));
-  a_.mov(slots, gpx(x2));
+  a_.mov(gpx(x19), gpx(x2));
   add_constant(gpx(x10), gpx(x3), -aligned(8 * std::size_t{layout.words()}));
   a_.mov(a64::sp, word);
-  // 3. Arguments: those on the stack first, through a register that no argument uses.
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    if (layout.params[i].reg.valid()) continue;
-    a_.ldr(word, a64::ptr(slots, slot(i)));
-    a_.str(word, frame_word(FrameLayout::outgoing(layout.params[i].word), 8));
-  }
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    const Reg reg = layout.params[i].reg;
-    if (reg.valid()) load_field(params[i], reg, x19, slot(i));
-  }
+  // 3. Across.
+  arguments_from_slots(layout, x19);
   a_.blr(gpx(x15));
-  // 4. Results: floats as zero-extended bits.
-  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
-    move(is_wide(results[i]) ? ValueType::I64 : ValueType::I32, x10,
-         Operand::at(FrameLayout::outgoing(layout.result_word(i))));
-    a_.str(word, a64::ptr(slots, slot(i)));
-  }
-  if (!results.empty()) {
-    const ValueType last = results.back();
-    if (class_of(last) == RegClass::Float) {
-      reinterpret(last == ValueType::F64 ? ValueType::I64 : ValueType::I32, x0, Operand::in(roles.float_result));
-    }
-    a_.str(gpx(x0), a64::ptr(slots, slot(results.size() - 1)));
-  }
+  results_to_slots(layout, x19);
   a_.mov(a64::w0, a64::wzr);
   a_.b(leave_guest_);
 }
@@ -151,9 +195,6 @@ void Arm64Selection::host_thunk(const SignatureLayout& layout, HostCallFunction 
   const std::span<const ValueType> results = layout.type->results;
   const auto slots = static_cast<std::int32_t>(8 * std::max(params.size(), results.size()));
   const std::int64_t frame = aligned(static_cast<std::size_t>(slots) + 16);
-  const auto incoming_word = [&](std::uint32_t word) {
-    return static_cast<std::int32_t>(frame) + FrameLayout::outgoing(word);
-  };
   const auto kept = [&](Transfer transfer) {
     for (const Reg reg : {x30, x19}) {
       transfer_pair(transfer, reg, {}, frame_word(slots + (reg == x30 ? 0 : 8), 8));
@@ -163,21 +204,7 @@ void Arm64Selection::host_thunk(const SignatureLayout& layout, HostCallFunction 
   kept(Transfer::Save);
   // The host writes its results without a fault: the lowest slot is touched here, by an argument if there is one.
   if (params.empty() && !results.empty()) a_.str(a64::xzr, a64::ptr(a64::sp));
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    const SignatureLayout::Place place = layout.params[i];
-    const auto slot = static_cast<std::int32_t>(8 * i);
-    const bool wide = is_wide(params[i]);
-    const ValueType word = wide ? ValueType::I64 : ValueType::I32;
-    Reg value = place.reg;
-    if (!value.valid()) {
-      move(word, x10, Operand::at(incoming_word(place.word)));
-      value = x10;
-    } else if (value.cls() == RegClass::Float && !wide) {
-      reinterpret(ValueType::I32, x10, Operand::in(value));
-      value = x10;
-    }
-    store_frame(value.cls() == RegClass::Float ? params[i] : ValueType::I64, slot, Operand::in(value));
-  }
+  arguments_to_slots(layout, static_cast<std::int32_t>(frame));
   leave_for_host();
   a_.mov(gpx(x0), gpx(context));
   a_.mov(gpx(x1), gpx(x19));
@@ -186,14 +213,7 @@ void Arm64Selection::host_thunk(const SignatureLayout& layout, HostCallFunction 
   a_.mov(a64::sp, gpx(x19));
   a_.cmp(a64::w0, Imm(0));
   branch(Condition::NE, trap_exit_label_);
-  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
-    move(ValueType::I64, x10, Operand::at(static_cast<std::int32_t>(8 * i)));
-    store_frame(ValueType::I64, incoming_word(layout.result_word(i)), Operand::in(x10));
-  }
-  if (!results.empty()) {
-    const ValueType last = results.back();
-    move(last, roles.result(class_of(last)), Operand::at(static_cast<std::int32_t>(8 * (results.size() - 1))));
-  }
+  results_from_slots(layout, static_cast<std::int32_t>(frame));
   kept(Transfer::Restore);
   adjust_stack(frame);
   a_.ret(a64::x30);
@@ -227,22 +247,13 @@ constexpr std::size_t longest_stub = arm64::longest_constant + 4 + arm64::longes
 
 std::size_t encode_stub(std::uint8_t* bytes, std::uintptr_t address, const ValueSite& site, std::uint64_t bits,
                         std::uintptr_t resume) {
-  constexpr std::int64_t reach = std::int64_t{1} << 27;
   CodeHolder holder;
   holder.init(Environment(Arch::kAArch64), address);
   a64::Assembler a(&holder);
   const Reg general = site.dst.cls() == RegClass::General ? site.dst : site.scratch;
   arm64::move_constant(a, true, general.id(), bits);
   if (site.dst != general) a.fmov(a64::d(site.dst.id()), a64::x(general.id()));
-  const auto distance = static_cast<std::int64_t>(resume - (address + a.offset()));
-  if (distance >= -reach && distance < reach) {
-    constexpr std::uint32_t b = 0x1400'0000;
-    const std::uint32_t word = b | (static_cast<std::uint32_t>(distance >> 2) & 0x3ff'ffff);
-    a.embed(&word, sizeof word);
-  } else {
-    arm64::move_constant(a, true, 16, resume);
-    a.br(a64::x16);
-  }
+  arm64::jump(a, address + a.offset(), resume, 16);
   const std::size_t size = holder.textSection()->bufferSize();
   std::memcpy(bytes, holder.textSection()->data(), size);
   return size;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <span>
 #include <string>
@@ -52,6 +53,27 @@ struct FlagSite {
 // arguments as 64-bit words and takes the results: i32 and f32 zero-extended. Returns a TrapCode. One per signature.
 using EnterThunk = std::uint32_t (*)(VmContext* context, const void* code, std::uint64_t* slots, void* guest_stack_top);
 
+// --- between the tiers ---
+//
+// Optimised code has the platform's C convention, and runs on the guest's stack.
+
+// An optimised function as everybody else calls it; slots as EnterThunk's.
+using SlotsEntry = void (*)(VmContext* context, std::uint64_t* slots);
+// Calls a FuncRef's code from optimised code. One per signature.
+using CallGuestThunk = void (*)(VmContext* callee, const void* code, std::uint64_t* slots);
+// Calls a builtin from optimised code: on the host's stack. Does not return if the builtin trapped.
+using CallBuiltinThunk = std::uint64_t (*)(VmContext* context, std::uint64_t, std::uint64_t, std::uint64_t,
+                                           std::uint64_t, std::uint32_t builtin);
+
+// What a function's entry site does, as the states of its key. The site is the function's first instruction, in the
+// guest's convention.
+enum class EntryState : std::uint8_t {
+  Baseline,   // falls through
+  Count,      // to the counter, which goes back (falls through where nobody counts)
+  Optimised,  // to the stub of the function's SlotsEntry; falls through as long as the site was not retargeted
+};
+inline constexpr unsigned entry_states = 3;
+
 struct BaselineCode {
   BaselineCode();
   ~BaselineCode();
@@ -64,8 +86,12 @@ struct BaselineCode {
   std::vector<std::uint32_t> entries;       // by function index less imports: offset of the guest-convention entry
   std::vector<std::uint32_t> enter_thunks;  // by type index: offset of an EnterThunk
   std::vector<std::uint32_t> host_thunks;   // by type index: offset of a guest-convention entry that calls `host_call`
-  std::uint32_t trap_exit =
-      0;  // offset: a signal handler sends a trapped thread here, with the context register intact
+  std::vector<std::uint32_t> optimised_thunks;  // by type index: offset of a guest-convention entry that calls a
+                                                // SlotsEntry; entry_stubs.h goes there. Empty without entry keys
+  std::vector<std::uint32_t> guest_calls;       // by type index: offset of a CallGuestThunk. Empty without entry keys
+  std::uint32_t builtin_call = 0;               // offset of a CallBuiltinThunk
+  std::uint32_t trap_exit = 0;  // offset: a signal handler sends a trapped thread here, with a context of the store in
+                                // the context register
   std::vector<TrapSite> traps;
   std::vector<FunctionRange> functions;
   std::vector<FlagSite> flag_sites;
@@ -84,6 +110,9 @@ struct BaselineOptions {
   flags::FlagSet* flags = nullptr;           // that the imports belong to
   std::span<const FlagImport> flag_imports;  // one per imported function; must outlive the compiler
   HostCallFunction host_call = nullptr;
+  // By function index less imports: entry_states states each; must outlive the code. Null: no entry sites, and no
+  // thunks between the tiers.
+  std::deque<StaticSwitch>* entry_keys = nullptr;
   bool portable_code = false;  // only instructions that every supported processor has
 };
 

@@ -3,7 +3,9 @@
 
 #include <asmjit/core.h>
 
+#include <array>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -45,8 +47,9 @@ class ModuleCompiler {
   ModuleCompiler(const ModuleCompiler&) = delete;
   ModuleCompiler& operator=(const ModuleCompiler&) = delete;
 
-  // Thunks, and what functions refer to. `data` must outlive the compiler. Errors: OutOfMemory.
-  Status begin(const ModuleData& data, HostCallFunction host_call);
+  // Thunks, and what functions refer to. `data` and the keys (BaselineOptions::entry_keys) must outlive the compiler.
+  // Errors: OutOfMemory.
+  Status begin(const ModuleData& data, HostCallFunction host_call, std::deque<StaticSwitch>* entry_keys = nullptr);
   // Errors: OutOfMemory.
   Status function(const FunctionBody& body);
   // Moves what is known of the code, but for what publishing says, to `code`. Errors: those of begin() and function().
@@ -56,6 +59,8 @@ class ModuleCompiler {
   [[nodiscard]] const FlagImportSites& flags() const { return flags_; }
 
  private:
+  void tier_thunks();
+  void entry_site(std::uint32_t defined_function);
   Status status() const { return errors_.status(context_.module->source_name); }
 
   FirstError errors_;
@@ -67,14 +72,19 @@ class ModuleCompiler {
   std::vector<std::uint32_t> canonical_types_;  // by type index
   std::vector<std::uint8_t> flag_sites_;        // by imported function
   std::vector<asmjit::Label> entries_;          // by function index less imports
+  std::deque<StaticSwitch>* entry_keys_ = nullptr;
   ModuleContext context_;
   FunctionCompiler<S> functions_;
-  std::vector<std::uint32_t> enter_thunks_, host_thunks_, function_entries_;  // offsets
+  std::vector<std::uint32_t> enter_thunks_, host_thunks_, optimised_thunks_, guest_calls_,
+      function_entries_;  // offsets
+  std::uint32_t builtin_call_ = 0;
   std::vector<FunctionRange> ranges_;
 };
 
 template <Selection S>
-Status ModuleCompiler<S>::begin(const ModuleData& data, HostCallFunction host_call) {
+Status ModuleCompiler<S>::begin(const ModuleData& data, HostCallFunction host_call,
+                                std::deque<StaticSwitch>* entry_keys) {
+  entry_keys_ = entry_keys;
   layouts_.reserve(data.types.size());
   for (const FunctionType& type : data.types) {
     layouts_.emplace_back(type, S::roles);
@@ -98,7 +108,29 @@ Status ModuleCompiler<S>::begin(const ModuleData& data, HostCallFunction host_ca
     host_thunks_.push_back(selection_.offset());
     selection_.host_thunk(layout, host_call);
   }
+  if (entry_keys_ != nullptr) tier_thunks();
   return status();
+}
+
+template <Selection S>
+void ModuleCompiler<S>::tier_thunks() {
+  for (const SignatureLayout& layout : layouts_) {
+    optimised_thunks_.push_back(selection_.offset());
+    selection_.optimised_thunk(layout);
+    guest_calls_.push_back(selection_.offset());
+    selection_.guest_call_thunk(layout);
+  }
+  builtin_call_ = selection_.offset();
+  selection_.builtin_call_thunk();
+}
+
+// At a multiple of 16, so that it needs no padding in front.
+template <Selection S>
+void ModuleCompiler<S>::entry_site(std::uint32_t defined_function) {
+  const asmjit::Label behind = selection_.new_label();
+  const std::array<asmjit::Label, entry_states - 1> targets = {behind, behind};
+  flags_.emitter().branch((*entry_keys_)[defined_function], targets);
+  selection_.bind(behind);
 }
 
 template <Selection S>
@@ -107,7 +139,9 @@ Status ModuleCompiler<S>::function(const FunctionBody& body) {
   selection_.assembler().align(asmjit::AlignMode::kCode, alignment);
   const std::uint32_t begin = selection_.offset();
   function_entries_.push_back(begin);
-  selection_.bind(entries_[body.function - context_.module->imported_functions]);
+  const std::uint32_t defined = body.function - context_.module->imported_functions;
+  selection_.bind(entries_[defined]);
+  if (entry_keys_ != nullptr) entry_site(defined);
   if (!functions_.compile(body)) {
     return make_error(ErrorCode::Unsupported,
                       context_.module->source_name + ": " + context_.module->display_name(body.function) +
@@ -123,6 +157,9 @@ Status ModuleCompiler<S>::finish(BaselineCode& code) {
   code.entries = std::move(function_entries_);
   code.enter_thunks = std::move(enter_thunks_);
   code.host_thunks = std::move(host_thunks_);
+  code.optimised_thunks = std::move(optimised_thunks_);
+  code.guest_calls = std::move(guest_calls_);
+  code.builtin_call = builtin_call_;
   code.trap_exit = selection_.trap_exit();
   code.functions = std::move(ranges_);
   code.traps = std::move(selection_.traps());

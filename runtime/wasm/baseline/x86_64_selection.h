@@ -17,6 +17,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/wasm/baseline/entry_stubs.h"
 #include "runtime/wasm/baseline/flag_stubs.h"
 #include "runtime/wasm/baseline/selection.h"
 
@@ -37,9 +38,9 @@ class X86Selection {
   using Features = X86Features;
 
   static constexpr Reg rax = general_reg(0), rcx = general_reg(1), rdx = general_reg(2), rbx = general_reg(3),
-                       rbp = general_reg(5), rsi = general_reg(6), rdi = general_reg(7), r8 = general_reg(8),
-                       r9 = general_reg(9), r10 = general_reg(10), r11 = general_reg(11), r12 = general_reg(12),
-                       r13 = general_reg(13), r14 = general_reg(14), r15 = general_reg(15);
+                       rsp = general_reg(4), rbp = general_reg(5), rsi = general_reg(6), rdi = general_reg(7),
+                       r8 = general_reg(8), r9 = general_reg(9), r10 = general_reg(10), r11 = general_reg(11),
+                       r12 = general_reg(12), r13 = general_reg(13), r14 = general_reg(14), r15 = general_reg(15);
   static constexpr Reg context = r14, memory_base = r15;
   static constexpr RegisterRoles roles = {
       .temporaries = {rax, rcx, rdx, r11, float_reg(0), float_reg(1), float_reg(2), float_reg(3)},
@@ -87,6 +88,12 @@ class X86Selection {
   // Thunks (x86_64_thunks.cpp) at the cursor. Their conventions: baseline.h.
   void enter_thunk(const SignatureLayout& layout);
   void host_thunk(const SignatureLayout& layout, HostCallFunction host_call);
+
+  // Thunks between the tiers (x86_64_tier_thunks.cpp) at the cursor. Their conventions: baseline.h.
+  void optimised_thunk(const SignatureLayout& layout);
+  void guest_call_thunk(const SignatureLayout& layout);
+  void builtin_call_thunk();
+  static const EntryEncoder entry_encoder;  // of entries' stubs
 
   static const StubEncoder stub_encoder;  // of flag values
 
@@ -230,6 +237,10 @@ class X86Selection {
 
   // --- thunks ---
   void shared_data();
+  void arguments_from_slots(const SignatureLayout& layout, Reg slots, Reg temporary);
+  void results_to_slots(const SignatureLayout& layout, Reg slots);
+  void arguments_to_slots(const SignatureLayout& layout, Reg base, std::int32_t incoming);
+  void results_from_slots(const SignatureLayout& layout, Reg base, std::int32_t incoming);
   void builtin_thunk();
   void leave_guest();
   void save_for_host(std::int32_t bytes);

@@ -46,13 +46,75 @@ void X86Selection::shared_data() {
   mask(magnitude_masks_[1], ~sign64);
 }
 
+// --- values between slots and where the guest's convention has them ---
+
+// The stack pointer is at the outgoing area. Arguments on the stack go first, through `temporary`, which no argument
+// uses.
+void X86Selection::arguments_from_slots(const SignatureLayout& layout, Reg slots, Reg temporary) {
+  const std::span<const ValueType> params = layout.type->params;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    if (layout.params[i].reg.valid()) continue;
+    a_.mov(gpq(temporary), Mem(gpq(slots), static_cast<std::int32_t>(8 * i)));
+    a_.mov(frame_word(FrameLayout::outgoing(layout.params[i].word), 8), gpq(temporary));
+  }
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const Reg reg = layout.params[i].reg;
+    if (reg.valid()) load_field(params[i], reg, slots, static_cast<std::int32_t>(8 * i));
+  }
+}
+
+// Behind the call: floats as zero-extended bits. Destroys rax and rcx.
+void X86Selection::results_to_slots(const SignatureLayout& layout, Reg slots) {
+  const std::span<const ValueType> results = layout.type->results;
+  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
+    load_field(is_wide(results[i]) ? ValueType::I64 : ValueType::I32, rcx, rsp,
+               FrameLayout::outgoing(layout.result_word(i)));
+    a_.mov(Mem(gpq(slots), static_cast<std::int32_t>(8 * i)), x86::rcx);
+  }
+  if (results.empty()) return;
+  const ValueType last = results.back();
+  if (class_of(last) == RegClass::Float) {
+    reinterpret(last == ValueType::F64 ? ValueType::I64 : ValueType::I32, rax, Operand::in(roles.float_result));
+  }
+  a_.mov(Mem(gpq(slots), static_cast<std::int32_t>(8 * (results.size() - 1))), x86::rax);
+}
+
+// The other way: a thunk's arguments, whose words on the stack begin at [base + incoming], to slots at the stack
+// pointer. Destroys rax.
+void X86Selection::arguments_to_slots(const SignatureLayout& layout, Reg base, std::int32_t incoming) {
+  const std::span<const ValueType> params = layout.type->params;
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    const SignatureLayout::Place place = layout.params[i];
+    const auto slot = static_cast<std::int32_t>(8 * i);
+    const bool wide = is_wide(params[i]);
+    if (!place.reg.valid()) {
+      load_field(wide ? ValueType::I64 : ValueType::I32, rax, base, incoming + FrameLayout::outgoing(place.word));
+      a_.mov(frame_word(slot, 8), x86::rax);
+    } else if (place.reg.cls() == RegClass::Float && !wide) {
+      a_.movd(x86::eax, xmm(place.reg));
+      a_.mov(frame_word(slot, 8), x86::rax);
+    } else {
+      store_frame(wide ? params[i] : ValueType::I64, slot, Operand::in(place.reg));
+    }
+  }
+}
+
+// And the results from there. Destroys rcx.
+void X86Selection::results_from_slots(const SignatureLayout& layout, Reg base, std::int32_t incoming) {
+  const std::span<const ValueType> results = layout.type->results;
+  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
+    a_.mov(x86::rcx, frame_word(static_cast<std::int32_t>(8 * i), 8));
+    a_.mov(Mem(gpq(base), incoming + FrameLayout::outgoing(layout.result_word(i))), x86::rcx);
+  }
+  if (results.empty()) return;
+  const ValueType last = results.back();
+  move(last, roles.result(class_of(last)), Operand::at(static_cast<std::int32_t>(8 * (results.size() - 1))));
+}
+
 // --- from the host ---
 
 // rdi: context, rsi: code, rdx: slots, rcx: top of the guest's stack. Returns a TrapCode.
 void X86Selection::enter_thunk(const SignatureLayout& layout) {
-  const std::span<const ValueType> params = layout.type->params;
-  const std::span<const ValueType> results = layout.type->results;
-  const Gp slots = x86::rbx;
   // 1. Save the host's registers and link this frame: the pushes keep the stack aligned to 16.
   for (const Gp& reg : {x86::rbp, x86::rbx, x86::r12, x86::r13, x86::r14, x86::r15, x86::rdx}) a_.push(reg);
   a_.mov(gpq(context), x86::rdi);
@@ -64,32 +126,12 @@ void X86Selection::enter_thunk(const SignatureLayout& layout) {
   // 2. From here on a fault on the guest's stack is a trap of the guest.
   a_.mov(gpq(memory_base), field(gpq(context), offsetof(VmContext, memory_base)));
   a_.mov(x86::rax, x86::rsi);
-  a_.mov(slots, x86::rdx);
+  a_.mov(x86::rbx, x86::rdx);
   a_.lea(x86::rsp, Mem(x86::rcx, -8 * static_cast<std::int32_t>(layout.words())));
-  // 3. Arguments: those on the stack first, through a register that no argument uses.
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    if (layout.params[i].reg.valid()) continue;
-    a_.mov(x86::rbp, Mem(slots, static_cast<std::int32_t>(8 * i)));
-    a_.mov(frame_word(FrameLayout::outgoing(layout.params[i].word), 8), x86::rbp);
-  }
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    const Reg reg = layout.params[i].reg;
-    if (reg.valid()) load_field(params[i], reg, rbx, static_cast<std::int32_t>(8 * i));
-  }
+  // 3. Across.
+  arguments_from_slots(layout, rbx, rbp);
   a_.call(x86::rax);
-  // 4. Results: floats as zero-extended bits.
-  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
-    load_field(is_wide(results[i]) ? ValueType::I64 : ValueType::I32, rcx, general_reg(4),
-               FrameLayout::outgoing(layout.result_word(i)));
-    a_.mov(Mem(slots, static_cast<std::int32_t>(8 * i)), x86::rcx);
-  }
-  if (!results.empty()) {
-    const ValueType last = results.back();
-    if (class_of(last) == RegClass::Float) {
-      reinterpret(last == ValueType::F64 ? ValueType::I64 : ValueType::I32, rax, Operand::in(roles.float_result));
-    }
-    a_.mov(Mem(slots, static_cast<std::int32_t>(8 * (results.size() - 1))), x86::rax);
-  }
+  results_to_slots(layout, rbx);
   a_.xor_(x86::eax, x86::eax);
   a_.jmp(leave_guest_);
 }
@@ -148,24 +190,10 @@ void X86Selection::host_thunk(const SignatureLayout& layout, HostCallFunction ho
   const std::span<const ValueType> results = layout.type->results;
   const auto slots = static_cast<std::int32_t>(8 * std::max(params.size(), results.size()));
   const std::int32_t return_address = slots + 8 * saved_floats + pushed_bytes;
-  const auto incoming_word = [&](std::uint32_t word) { return return_address + 8 + FrameLayout::outgoing(word); };
   save_for_host(slots);
   // The host writes its results without a fault: the lowest slot is touched here, by an argument if there is one.
   if (params.empty() && !results.empty()) a_.mov(frame_word(0, 8), Imm(0));
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    const SignatureLayout::Place place = layout.params[i];
-    const auto slot = static_cast<std::int32_t>(8 * i);
-    const bool wide = is_wide(params[i]);
-    if (!place.reg.valid()) {
-      load_field(wide ? ValueType::I64 : ValueType::I32, rax, general_reg(4), incoming_word(place.word));
-      a_.mov(frame_word(slot, 8), x86::rax);
-    } else if (place.reg.cls() == RegClass::Float && !wide) {
-      a_.movd(x86::eax, xmm(place.reg));
-      a_.mov(frame_word(slot, 8), x86::rax);
-    } else {
-      store_frame(wide ? params[i] : ValueType::I64, slot, Operand::in(place.reg));
-    }
-  }
+  arguments_to_slots(layout, rsp, return_address + 8);
   a_.mov(x86::rbx, x86::rsp);
   a_.mov(x86::r10, field(gpq(context), offsetof(VmContext, execution)));
   publish_guest_state(r10, return_address);
@@ -177,14 +205,7 @@ void X86Selection::host_thunk(const SignatureLayout& layout, HostCallFunction ho
   a_.mov(x86::rsp, x86::rbx);
   a_.test(x86::eax, x86::eax);
   a_.jne(trap_exit_label_);
-  for (std::size_t i = 0; i + 1 < results.size(); ++i) {
-    a_.mov(x86::rcx, frame_word(static_cast<std::int32_t>(8 * i), 8));
-    a_.mov(frame_word(incoming_word(layout.result_word(i)), 8), x86::rcx);
-  }
-  if (!results.empty()) {
-    const ValueType last = results.back();
-    move(last, roles.result(class_of(last)), Operand::at(static_cast<std::int32_t>(8 * (results.size() - 1))));
-  }
+  results_from_slots(layout, rsp, return_address + 8);
   restore_from_host(slots);
 }
 

@@ -36,6 +36,8 @@ class CallDepth {
     store_.execution.guest_pc = guest_pc_;
     store_.execution.trap = static_cast<std::uint32_t>(TrapCode::None);
     store_.fault_pc = 0;
+    store_.fault_module = nullptr;
+    store_.fault_place.reset();
   }
   CallDepth(const CallDepth&) = delete;
   CallDepth& operator=(const CallDepth&) = delete;

@@ -3,6 +3,16 @@
 namespace shunt::wasm {
 namespace {
 
+// What another instance's index space holds of the function: it is told of no change of tiers, so it goes by the entry,
+// which is.
+FuncRef by_entry(const FuncRef& reference) {
+  return {.code = reference.code,
+          .context = reference.context,
+          .type = reference.type,
+          .function = reference.function,
+          .optimised = nullptr};
+}
+
 bool limits_match(const runtime::Limits& wanted, const runtime::Limits& found) {
   if (found.min < wanted.min) return false;
   return !wanted.has_max || (found.has_max && found.max <= wanted.max);
@@ -38,7 +48,8 @@ struct TypeOf {
 Extern exported(const InstanceState& instance, const ExportRecord& record) {
   switch (record.kind) {
     case ExternKind::Function:
-      return ExportedFunction{instance.functions[record.index], instance.data().type_of_function(record.index)};
+      return ExportedFunction{by_entry(instance.functions[record.index]),
+                              instance.data().type_of_function(record.index)};
     case ExternKind::Table:
       return instance.tables[record.index];
     case ExternKind::Memory:

@@ -8,7 +8,8 @@ namespace shunt::wasm {
 
 // `context`: the third argument of a signal handler. Async-signal-safe.
 [[nodiscard]] std::uintptr_t program_counter(const void* context);
-// Where the thread goes on when the handler returns.
-void resume_at(void* context, std::uintptr_t pc);
+// Where the thread goes on when the handler returns, and what is in guest code's context register then
+// (baseline/*_selection.h).
+void resume_at(void* context, std::uintptr_t pc, const void* guest_context);
 
 }  // namespace shunt::wasm

@@ -8,8 +8,10 @@ std::uintptr_t program_counter(const void* context) {
   return static_cast<std::uintptr_t>(static_cast<const ucontext_t*>(context)->uc_mcontext.pc);
 }
 
-void resume_at(void* context, std::uintptr_t pc) {
-  static_cast<ucontext_t*>(context)->uc_mcontext.pc = pc;
+void resume_at(void* context, std::uintptr_t pc, const void* guest_context) {
+  mcontext_t& registers = static_cast<ucontext_t*>(context)->uc_mcontext;
+  registers.pc = pc;
+  registers.regs[28] = reinterpret_cast<std::uintptr_t>(guest_context);
 }
 
 }  // namespace shunt::wasm

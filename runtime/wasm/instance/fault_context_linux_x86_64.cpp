@@ -8,8 +8,10 @@ std::uintptr_t program_counter(const void* context) {
   return static_cast<std::uintptr_t>(static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
 }
 
-void resume_at(void* context, std::uintptr_t pc) {
-  static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP] = static_cast<greg_t>(pc);
+void resume_at(void* context, std::uintptr_t pc, const void* guest_context) {
+  gregset_t& registers = static_cast<ucontext_t*>(context)->uc_mcontext.gregs;
+  registers[REG_RIP] = static_cast<greg_t>(pc);
+  registers[REG_R14] = static_cast<greg_t>(reinterpret_cast<std::uintptr_t>(guest_context));
 }
 
 }  // namespace shunt::wasm

@@ -28,6 +28,10 @@ InstanceState::InstanceState(StoreState& owner, std::shared_ptr<const ModuleStat
       dropped_data(module->data->data.size()),
       dropped_elements(module->data->elements.size()) {}
 
+InstanceState::~InstanceState() {
+  if (module->tiers) module->tiers->remove_instance(own_functions());
+}
+
 std::uint64_t InstanceState::evaluate(const ConstExpr& expression) const {
   switch (expression.kind) {
     case ConstExpr::Kind::Const:

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -30,6 +31,9 @@ class ContextBlock {
 // Owned by its store; never moves. The index spaces are those of the module.
 struct InstanceState {
   InstanceState(StoreState& owner, std::shared_ptr<const ModuleState> loaded);
+  ~InstanceState();
+  InstanceState(const InstanceState&) = delete;
+  InstanceState& operator=(const InstanceState&) = delete;
 
   StoreState& store;
   std::shared_ptr<const ModuleState> module;
@@ -43,6 +47,8 @@ struct InstanceState {
   std::vector<bool> dropped_elements;  // by segment
 
   [[nodiscard]] const ModuleData& data() const { return *module->data; }
+  // Without those that are imported.
+  [[nodiscard]] std::span<FuncRef> own_functions() { return std::span(functions).subspan(data().imported_functions); }
   [[nodiscard]] std::uint64_t evaluate(const ConstExpr& expression) const;
 
   // The parts of memory.init and table.init that instantiation shares with compiled code. False: out of bounds, nothing

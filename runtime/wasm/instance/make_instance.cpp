@@ -151,6 +151,7 @@ class Maker {
     context.tables = instance_.table_views.data();
     context.imported_globals = instance_.globals.data();
     context.instance = &instance_;
+    if (module().tiers) module().tiers->add_instance(instance_.own_functions());
     const ModuleState* const same =
         store_.modules.find([this](const ModuleState& other) { return &other == &module(); });
     if (same == nullptr) store_.modules.add(&module());

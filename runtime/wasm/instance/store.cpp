@@ -8,6 +8,7 @@ namespace shunt::wasm {
 StoreState::StoreState(const runtime::StoreOptions& store_options, GuestStack guest_stack)
     : options(store_options), stack(std::move(guest_stack)), table_elements_left(store_options.max_table_elements) {
   execution.store = this;
+  trap_context.execution = &execution;
 }
 
 StoreState::~StoreState() = default;

@@ -69,6 +69,10 @@ struct StoreState {
   std::optional<Error> host_error;    // with TrapCode::HostError: what the host function returned
   std::uint64_t table_elements_left;  // of StoreOptions::max_table_elements
   std::uintptr_t fault_pc = 0;        // written by the signal handler: the instruction that trapped
+  // Likewise, of a trap in optimised code, which may be gone when the message is made.
+  const ModuleState* fault_module = nullptr;
+  std::optional<CodePlace> fault_place;
+  VmContext trap_context{};  // what the trap exit finds in the context register
 
   SignalSafeList<ModuleState> modules;    // whose code may run on this store's stack
   SignalSafeList<LinearMemory> memories;  // whose reservations guest code may touch

@@ -21,6 +21,10 @@ struct sigaction earlier[trap_signals.size()];
 // The innermost scope of this thread. initial-exec: reading it in a signal handler must not allocate.
 [[gnu::tls_model("initial-exec")]] thread_local const TrapScope* innermost = nullptr;
 
+bool in_memory(const StoreState& store, std::uintptr_t address) {
+  return store.memories.find([address](const LinearMemory& memory) { return memory.reserves(address); }) != nullptr;
+}
+
 TrapCode memory_fault(const StoreState& store, const ModuleState& module, std::uintptr_t pc, std::uintptr_t address) {
   if (store.stack.guards(address)) return TrapCode::StackOverflow;
   constexpr std::uintptr_t first_page = 4096;  // never mapped: a null funcref's members
@@ -28,9 +32,7 @@ TrapCode memory_fault(const StoreState& store, const ModuleState& module, std::u
   if (site == nullptr) return TrapCode::None;
   if (site->trap == TrapCode::IndirectCallToNull) return address < first_page ? site->trap : TrapCode::None;
   if (site->trap != TrapCode::MemoryOutOfBounds) return TrapCode::None;
-  const bool inside =
-      store.memories.find([address](const LinearMemory& memory) { return memory.reserves(address); }) != nullptr;
-  return inside ? TrapCode::MemoryOutOfBounds : TrapCode::None;
+  return in_memory(store, address) ? TrapCode::MemoryOutOfBounds : TrapCode::None;
 }
 
 TrapCode instruction_fault(const ModuleState& module, std::uintptr_t pc) {
@@ -38,21 +40,58 @@ TrapCode instruction_fault(const ModuleState& module, std::uintptr_t pc) {
   return site == nullptr ? TrapCode::None : site->trap;
 }
 
+bool is_access(int signal) {
+  return signal == SIGSEGV || signal == SIGBUS;
+}
+
+// A fault in baseline code of `module`.
+TrapCode baseline_fault(const StoreState& store, const ModuleState& module, int signal, std::uintptr_t pc,
+                        std::uintptr_t address) {
+  return is_access(signal) ? memory_fault(store, module, pc, address) : instruction_fault(module, pc);
+}
+
+// One in optimised code, where every access of linear memory may fault, and none of anything else that is reserved.
+TrapCode optimised_fault(const StoreState& store, const CodePieces::Found& found, int signal, std::uintptr_t address) {
+  if (!is_access(signal)) return found.trap;
+  if (store.stack.guards(address)) return TrapCode::StackOverflow;
+  return in_memory(store, address) ? TrapCode::MemoryOutOfBounds : TrapCode::None;
+}
+
+// Whose code it is, and in which tier.
+struct CodeOwner {
+  const ModuleState* module = nullptr;
+  std::optional<CodePieces::Found> optimised;
+};
+
+CodeOwner owner_of(const StoreState& store, std::uintptr_t pc) {
+  CodeOwner owner;
+  owner.module = store.modules.find([&](const ModuleState& candidate) {
+    if (candidate.holds(pc)) return true;
+    if (candidate.tiers) owner.optimised = candidate.tiers->pieces().find(pc);
+    return owner.optimised.has_value();
+  });
+  return owner;
+}
+
 // Sends the thread to the trap exit if the fault is a guest's. Async-signal-safe.
 bool claim(int signal, const siginfo_t& info, void* context) {
   if (innermost == nullptr || info.si_code <= 0) return false;  // sent by a process, not raised by an instruction
   StoreState& store = innermost->store;
   const std::uintptr_t pc = program_counter(context);
-  const ModuleState* const module =
-      store.modules.find([pc](const ModuleState& candidate) { return candidate.holds(pc); });
-  if (module == nullptr) return false;
-  const TrapCode trap = signal == SIGSEGV || signal == SIGBUS
-                            ? memory_fault(store, *module, pc, reinterpret_cast<std::uintptr_t>(info.si_addr))
-                            : instruction_fault(*module, pc);
+  const auto address = reinterpret_cast<std::uintptr_t>(info.si_addr);
+  const CodeOwner owner = owner_of(store, pc);
+  if (owner.module == nullptr) return false;
+  const TrapCode trap = owner.optimised ? optimised_fault(store, *owner.optimised, signal, address)
+                                        : baseline_fault(store, *owner.module, signal, pc, address);
   if (trap == TrapCode::None) return false;
   store.fault_pc = pc;
+  if (owner.optimised) {
+    store.fault_module = owner.module;
+    store.fault_place = owner.optimised->place;
+  }
   store.execution.trap = static_cast<std::uint32_t>(trap);
-  resume_at(context, reinterpret_cast<std::uintptr_t>(module->code->code.data() + module->code->trap_exit));
+  const BaselineCode& code = *owner.module->code;
+  resume_at(context, reinterpret_cast<std::uintptr_t>(code.code.data() + code.trap_exit), &store.trap_context);
   return true;
 }
 
@@ -148,23 +187,46 @@ std::uintptr_t place_of_trap(const StoreState& store) {
   return store.fault_pc != 0 ? store.fault_pc : reinterpret_cast<std::uintptr_t>(store.execution.guest_pc) - 1;
 }
 
+// As far as it is known.
+struct Place {
+  const ModuleState* module = nullptr;
+  std::optional<std::uint32_t> function, module_offset;
+};
+
+Place baseline_place(const ModuleState& module, std::uintptr_t pc) {
+  const std::uint32_t offset = module.offset_of(pc);
+  Place place{.module = &module, .function = find_function(*module.code, offset), .module_offset = {}};
+  if (const TrapSite* const site = find_trap_site(*module.code, offset)) place.module_offset = site->module_offset;
+  return place;
+}
+
+Place optimised_place(const ModuleState* module, const std::optional<CodePlace>& place) {
+  if (!place) return {.module = module, .function = {}, .module_offset = {}};
+  return {.module = module, .function = place->function, .module_offset = place->module_offset};
+}
+
+// Of the trap that the store stopped with.
+Place trap_place(const StoreState& store) {
+  if (store.fault_module != nullptr) return optimised_place(store.fault_module, store.fault_place);
+  const std::uintptr_t pc = place_of_trap(store);
+  const CodeOwner owner = owner_of(store, pc);
+  if (owner.module == nullptr) return {};
+  return owner.optimised ? optimised_place(owner.module, owner.optimised->place) : baseline_place(*owner.module, pc);
+}
+
 }  // namespace
 
 Error trap_error(const StoreState& store, TrapCode trap, std::string_view module_name) {
-  const std::uintptr_t pc = place_of_trap(store);
-  const ModuleState* const module =
-      store.modules.find([pc](const ModuleState& candidate) { return candidate.holds(pc); });
-  if (module == nullptr)
+  const Place place = trap_place(store);
+  if (place.module == nullptr)
     return make_error(ErrorCode::Trap, std::string(module_name) + ": " + std::string(describe(trap)));
-  std::string message = module->data->source_name + ": " + std::string(describe(trap));
-  const std::uint32_t offset = module->offset_of(pc);
-  if (const std::optional<std::uint32_t> function = find_function(*module->code, offset)) {
-    message += " in function " + module->data->display_name(*function);
-  }
-  if (const TrapSite* const site = find_trap_site(*module->code, offset)) {
-    char place[24];
-    std::snprintf(place, sizeof place, " at byte 0x%04x", site->module_offset);
-    message += place;
+  const ModuleData& module = *place.module->data;
+  std::string message = module.source_name + ": " + std::string(describe(trap));
+  if (place.function) message += " in function " + module.display_name(*place.function);
+  if (place.module_offset) {
+    char text[24];
+    std::snprintf(text, sizeof text, " at byte 0x%04x", *place.module_offset);
+    message += text;
   }
   return make_error(ErrorCode::Trap, std::move(message));
 }

@@ -5,10 +5,13 @@
 // claim a fault only if the thread is inside a call into guest code, the faulting instruction is that store's compiled
 // code, and
 //
-//   SIGSEGV, SIGBUS   the address lies in the guard of the store's guest stack; or the instruction is a trap site of
+//   SIGSEGV, SIGBUS   in baseline code: the address lies in the guard of the store's guest stack; or the instruction is
+//   a trap site of
 //                     a memory access, and the address lies in the reservation of one of the store's memories; or it
 //                     is one of an indirect call, and the address is inside a FuncRef at address zero
-//   SIGILL, SIGFPE    the instruction is a trap site
+//                     in optimised code: the address lies in the guard, or in such a reservation
+//   SIGILL, SIGFPE    in baseline code: the instruction is a trap site
+//                     in optimised code: it is one that says why (optimising/trap_instruction.h)
 //
 // Then the thread goes on at the code's trap exit, which leaves the guest. Every other fault goes to the handler that
 // was installed before, or has the default effect. A handler that is installed later must pass on what it does not

@@ -1,18 +1,19 @@
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
 #include "runtime/wasm/instance/host_function.h"
 #include "runtime/wasm/module/code_names.h"
 #include "runtime/wasm/module/flag_imports.h"
-#include "runtime/wasm/module/module_state.h"
+#include "runtime/wasm/module/module_loader.h"
 #include "runtime/wasm/module/type_registry.h"
+#include "runtime/wasm/tiers/module_bodies.h"
 #include "shunt/runtime/module.h"
 
-namespace shunt::runtime {
+namespace shunt::wasm {
 namespace {
 
-using wasm::ModuleData;
-using wasm::ModuleState;
 using Clock = std::chrono::steady_clock;
 
 std::uint64_t since(Clock::time_point start) {
@@ -21,26 +22,28 @@ std::uint64_t since(Clock::time_point start) {
 
 // Passes bodies on to the compiler, which can only be made when the module's imports are known, and takes the time it
 // needs.
-class CompilingSink final : public wasm::FunctionSink {
+class CompilingSink final : public FunctionSink {
  public:
   CompilingSink(Engine& engine, flags::FlagSet& flags, ModuleState& state)
       : engine_(engine), flags_(flags), state_(state) {}
 
   Status begin_code(const ModuleData& module) override {
     const Clock::time_point start = Clock::now();
-    Result<std::vector<wasm::FlagImport>> imports = wasm::resolve_flag_imports(module, flags_);
+    Result<std::vector<FlagImport>> imports = resolve_flag_imports(module, flags_);
     if (!imports) return std::move(imports).error();
     state_.flag_imports = std::move(*imports);
-    compiler_.emplace(wasm::BaselineOptions{.engine = &engine_,
-                                            .flags = &flags_,
-                                            .flag_imports = state_.flag_imports,
-                                            .host_call = &wasm::call_host_function});
+    BaselineOptions options{
+        .engine = &engine_, .flags = &flags_, .flag_imports = state_.flag_imports, .host_call = &call_host_function};
+    if (state_.tiers) {
+      options.entry_keys = &state_.tiers->make_keys(module.functions.size() - module.imported_functions);
+    }
+    compiler_.emplace(options);
     Status begun = compiler_->begin_code(module);
     state_.stats.compile_ns += since(start);
     return begun;
   }
 
-  Status function(const wasm::FunctionBody& body) override {
+  Status function(const FunctionBody& body) override {
     const Clock::time_point start = Clock::now();
     Status compiled = compiler_->function(body);
     state_.stats.compile_ns += since(start);
@@ -48,20 +51,20 @@ class CompilingSink final : public wasm::FunctionSink {
   }
 
   // After read_module() succeeded.
-  Result<std::unique_ptr<wasm::BaselineCode>> finish() { return compiler_->finish(); }
+  Result<std::unique_ptr<BaselineCode>> finish() { return compiler_->finish(); }
 
  private:
   Engine& engine_;
   flags::FlagSet& flags_;
   ModuleState& state_;
-  std::optional<wasm::BaselineCompiler> compiler_;
+  std::optional<BaselineCompiler> compiler_;
 };
 
 void complete(ModuleState& state) {
   const ModuleData& data = *state.data;
   state.canonical_types.reserve(data.types.size());
-  for (const FunctionType& type : data.types) state.canonical_types.push_back(wasm::canonical_type(type));
-  for (const wasm::ExportRecord& record : data.exports) state.exports.emplace(record.name, &record);
+  for (const FunctionType& type : data.types) state.canonical_types.push_back(canonical_type(type));
+  for (const ExportRecord& record : data.exports) state.exports.emplace(record.name, &record);
   state.stats.module_bytes = data.module_bytes;
   state.stats.code_section_bytes = data.code_section_bytes;
   state.stats.machine_code_bytes = state.code->code.size();
@@ -71,24 +74,90 @@ void complete(ModuleState& state) {
 
 }  // namespace
 
-Result<Module> Module::load(Engine& engine, flags::FlagSet& flags, std::span<const std::uint8_t> bytes,
-                            const ModuleOptions& options) {
-  auto state = std::make_shared<ModuleState>();
-  CompilingSink sink(engine, flags, *state);
+Status ModuleLoader::check_tier(const runtime::ModuleOptions& options) const {
+  if (options.tier == runtime::Tier::Baseline || optimising_ != nullptr) return Ok{};
+  return make_error(ErrorCode::Unsupported, options.name +
+                                                ": the optimising tier is not in this build, which found no LLVM 19 to "
+                                                "22; load with the baseline tier");
+}
+
+Status ModuleLoader::compile_baseline(ModuleState& state, std::span<const std::uint8_t> bytes,
+                                      const runtime::ModuleOptions& options) {
+  CompilingSink sink(engine_, flags_, state);
   const Clock::time_point start = Clock::now();
-  Result<std::unique_ptr<ModuleData>> data = wasm::read_module(bytes, options.name, sink);
+  Result<std::unique_ptr<ModuleData>> data = read_module(bytes, options.name, sink);
   if (!data) return std::move(data).error();
-  state->data = std::move(*data);
-  state->stats.decode_ns = since(start) - state->stats.compile_ns;
+  state.data = std::move(*data);
+  state.stats.decode_ns = since(start) - state.stats.compile_ns;
 
   const Clock::time_point finishing = Clock::now();
-  Result<std::unique_ptr<wasm::BaselineCode>> code = sink.finish();
+  Result<std::unique_ptr<BaselineCode>> code = sink.finish();
   if (!code) return std::move(code).error();
-  state->code = std::move(*code);
-  state->stats.publish_ns = since(finishing);
-  complete(*state);
-  if (Status named = wasm::name_code(engine, *state); !named) return std::move(named).error();
-  return Module(std::move(state));
+  state.code = std::move(*code);
+  state.stats.publish_ns = since(finishing);
+  complete(state);
+  return name_code(engine_, state);
+}
+
+// All functions again, before the first call.
+Status ModuleLoader::optimise_all(ModuleState& state, std::span<const std::uint8_t> bytes) {
+  const Clock::time_point start = Clock::now();
+  const Result<ModuleBodies> bodies = ModuleBodies::read(bytes, *state.data, nullptr);
+  if (!bodies) return bodies.error();
+  Status compiled = state.tiers->compile(bodies->all());
+  state.stats.optimise_ns = since(start);
+  return compiled;
+}
+
+Result<runtime::Module> ModuleLoader::load(std::span<const std::uint8_t> bytes, const runtime::ModuleOptions& options) {
+  if (Status there = check_tier(options); !there) return std::move(there).error();
+  auto state = std::make_shared<ModuleState>();
+  if (options.tier != runtime::Tier::Baseline) state->tiers = std::make_unique<Tiers>(engine_, flags_, optimising_);
+  if (Status compiled = compile_baseline(*state, bytes, options); !compiled) return std::move(compiled).error();
+  if (state->tiers) {
+    state->tiers->begin(*state);
+    if (options.tier == runtime::Tier::Optimising) {
+      if (Status optimised = optimise_all(*state, bytes); !optimised) return std::move(optimised).error();
+    }
+  }
+  return runtime::Module(std::move(state));
+}
+
+}  // namespace shunt::wasm
+
+namespace shunt::runtime {
+
+using wasm::ModuleData;
+
+namespace {
+
+struct TierName {
+  Tier tier;
+  std::string_view name;
+};
+constexpr std::array tier_names = {TierName{Tier::Baseline, "baseline"}, TierName{Tier::Optimising, "optimising"}};
+
+}  // namespace
+
+std::string_view to_string(Tier tier) {
+  return std::find_if(tier_names.begin(), tier_names.end(), [tier](const TierName& one) { return one.tier == tier; })
+      ->name;
+}
+
+std::optional<Tier> parse_tier(std::string_view name) {
+  for (const TierName& one : tier_names) {
+    if (one.name == name) return one.tier;
+  }
+  return std::nullopt;
+}
+
+bool has_optimising_tier() {
+  return wasm::built_in_optimising_compiler != nullptr;
+}
+
+Result<Module> Module::load(Engine& engine, flags::FlagSet& flags, std::span<const std::uint8_t> bytes,
+                            const ModuleOptions& options) {
+  return wasm::ModuleLoader(engine, flags, wasm::built_in_optimising_compiler).load(bytes, options);
 }
 
 std::vector<ImportType> Module::imports() const {

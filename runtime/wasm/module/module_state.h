@@ -10,16 +10,18 @@
 
 #include "runtime/wasm/baseline/baseline.h"
 #include "runtime/wasm/module/module_data.h"
+#include "runtime/wasm/tiers/tiers.h"
 
 namespace shunt::wasm {
 
 inline constexpr std::string_view flags_module = "flags";  // imports from here are reads of feature flags
 
-// Immutable once loaded, so instances on any thread share it. Its code's sites belong to keys of the flag set that it
-// was loaded with, which must outlive it.
+// Immutable once loaded but for `tiers`, so instances on any thread share it. Its code's sites belong to keys of the
+// flag set that it was loaded with, which must outlive it.
 struct ModuleState {
   std::unique_ptr<ModuleData> data;
   std::vector<FlagImport> flag_imports;  // one per imported function
+  std::unique_ptr<Tiers> tiers;          // ends after `code`, whose entries lead to it; null: the baseline tier alone
   std::unique_ptr<BaselineCode> code;
   std::vector<std::uint32_t> canonical_types;                         // by type index
   std::unordered_map<std::string_view, const ExportRecord*> exports;  // by name; points into `data`

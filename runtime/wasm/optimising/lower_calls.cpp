@@ -7,7 +7,7 @@
 
 #include "runtime/wasm/optimising/flag_reads.h"
 #include "runtime/wasm/optimising/function_lowering.h"
-#include "runtime/wasm/optimising/target.h"
+#include "runtime/wasm/optimising/trap_instruction.h"
 #include "shunt/runtime/flags.h"
 
 namespace shunt::wasm {

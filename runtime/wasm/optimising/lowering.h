@@ -5,7 +5,7 @@
 // relies on beside its arguments, by address: the thunks of the module's baseline code.
 //
 // Traps are exact: guest memory is accessed by volatile loads and stores, which fault; the others are undefined
-// instructions with the TrapCode behind them (target.h). Each instruction's debug location has the byte of
+// instructions with the TrapCode behind them (trap_instruction.h). Each instruction's debug location has the byte of
 // the module as its line.
 #pragma once
 

@@ -19,13 +19,6 @@
 
 namespace shunt::wasm {
 
-using SlotsEntry = void (*)(VmContext* context, std::uint64_t* slots);
-
-// What optimised code calls, in C's convention (baseline's thunks).
-using CallGuestThunk = void (*)(VmContext* callee, const void* code, std::uint64_t* slots);
-using CallBuiltinThunk = std::uint64_t (*)(VmContext* context, std::uint64_t, std::uint64_t, std::uint64_t,
-                                           std::uint64_t, std::uint32_t builtin);
-
 struct OptimisingOptions {
   Engine* engine = nullptr;
   flags::FlagSet* flags = nullptr;

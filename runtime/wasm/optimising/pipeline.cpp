@@ -4,6 +4,7 @@
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/TargetSelect.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/GVN.h>
 #include <llvm/Transforms/Scalar/LICM.h>
@@ -15,14 +16,15 @@
 #include "runtime/wasm/optimising/detour_sites.h"
 #include "runtime/wasm/optimising/flag_sites.h"
 #include "runtime/wasm/optimising/loop_versions.h"
-#include "runtime/wasm/optimising/target.h"
 #include "shunt/codegen/orc.h"
 
 namespace shunt::wasm {
 namespace {
 
 bool prepare_llvm() {
-  initialise_target();
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::InitializeNativeTargetAsmParser();  // sites are inline assembly
   return true;
 }
 

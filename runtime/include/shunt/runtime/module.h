@@ -18,8 +18,9 @@ namespace shunt::flags {
 class FlagSet;
 }
 namespace shunt::wasm {
+class ModuleLoader;
 struct ModuleState;
-}
+}  // namespace shunt::wasm
 
 namespace shunt::runtime {
 
@@ -53,8 +54,22 @@ struct ExportType {
   ExternType type;
 };
 
+// Which compilers a module's functions go through (docs/tiers.md).
+enum class Tier : std::uint8_t {
+  Baseline,    // one pass; code at once
+  Optimising,  // all functions a second time, by LLVM, before load() returns: about a second for each 100 to 500 KB
+};
+
+// "baseline", "optimising".
+[[nodiscard]] std::string_view to_string(Tier tier);
+[[nodiscard]] std::optional<Tier> parse_tier(std::string_view name);
+
+// Whether this build has the optimising tier: it was built with LLVM.
+[[nodiscard]] bool has_optimising_tier();
+
 struct ModuleOptions {
   std::string name = "<module>";  // for messages: the file that it came from
+  Tier tier = Tier::Baseline;
 };
 
 // What compiling cost and made.
@@ -64,7 +79,8 @@ struct CompileStats {
   std::uint64_t decode_ns = 0;   // decode and validate (zero where it cannot be told apart from compile_ns)
   std::uint64_t compile_ns = 0;  // generate machine code
   std::uint64_t publish_ns = 0;
-  [[nodiscard]] std::uint64_t total_ns() const { return decode_ns + compile_ns + publish_ns; }
+  std::uint64_t optimise_ns = 0;  // in the optimising tier, before load() returned
+  [[nodiscard]] std::uint64_t total_ns() const { return decode_ns + compile_ns + publish_ns + optimise_ns; }
 };
 
 // A patch site of a module's code, as inspection tools show it.
@@ -85,7 +101,8 @@ class Module {
  public:
   // Decodes, validates and compiles. Flag imports (module name "flags") become patch sites of `flags`; it and `engine`
   // must outlive the module. Errors: BadModule (message: file, byte offset, what), BadFlags (a flag is defined with
-  // another type than the module asks for), and the engine's. Thread-safe; blocks.
+  // another type than the module asks for), Unsupported (the build has no optimising tier), and the engine's.
+  // Thread-safe; blocks.
   static Result<Module> load(Engine& engine, flags::FlagSet& flags, std::span<const std::uint8_t> bytes,
                              const ModuleOptions& options = {});
 
@@ -100,6 +117,7 @@ class Module {
   [[nodiscard]] const std::shared_ptr<const wasm::ModuleState>& state() const { return state_; }
 
  private:
+  friend class wasm::ModuleLoader;
   explicit Module(std::shared_ptr<const wasm::ModuleState> state) : state_(std::move(state)) {}
   std::shared_ptr<const wasm::ModuleState> state_;
 };

@@ -1,7 +1,7 @@
 // The WebAssembly core test suite, all of it but the vector operations: every assertion runs, and every one holds.
 //
 // Environment: SHUNT_WASM_TESTSUITE_DIR, the folder with the suite's scripts (default: the CMake cache variable of that
-// name).
+// name). SHUNT_TEST_TIER: baseline (the default), optimising.
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -32,6 +32,11 @@ const std::map<std::string, std::size_t> expected_runs = {
 std::string suite_directory() {
   const char* const named = std::getenv("SHUNT_WASM_TESTSUITE_DIR");
   return named != nullptr && *named != '\0' ? named : SHUNT_WASM_TESTSUITE_DEFAULT;
+}
+
+std::string tier_name() {
+  const char* const named = std::getenv("SHUNT_TEST_TIER");
+  return named != nullptr && *named != '\0' ? named : "baseline";
 }
 
 std::vector<fs::path> scripts_in(const fs::path& directory) {
@@ -72,18 +77,21 @@ TEST(Conformance, CoreTestSuite) {
   const std::vector<fs::path> scripts = scripts_in(directory);
   EXPECT_EQ(scripts.size(), expected_scripts);
 
+  const std::optional<runtime::Tier> tier = runtime::parse_tier(tier_name());
+  ASSERT_TRUE(tier) << "SHUNT_TEST_TIER: " << tier_name();
+
   auto engine = Engine::create();
   ASSERT_TRUE(engine) << engine.error().message();
   flags::FlagSet flags(**engine);
   Tally tally;
   for (const fs::path& script : scripts) {
     const std::string name = script.stem().string();
-    const fs::path output = fs::path(SHUNT_CONFORMANCE_BUILD_DIR) / name;
+    const fs::path output = fs::path(SHUNT_CONFORMANCE_BUILD_DIR) / tier_name() / name;
     fs::create_directories(output);
     const fs::path json = output / (name + ".json");
     ASSERT_TRUE(translate(script, json)) << script;
     std::ifstream stream(json);
-    ScriptRunner(**engine, flags, output, script.filename().string(), tally)
+    ScriptRunner(**engine, flags, output, script.filename().string(), *tier, tally)
         .run(nlohmann::json::parse(stream).at("commands"));
   }
   print(tally);

@@ -38,9 +38,10 @@ void define_spectest(runtime::Linker& linker) {
 }  // namespace
 
 ScriptRunner::ScriptRunner(Engine& engine, flags::FlagSet& flags, std::filesystem::path directory, std::string script,
-                           Tally& tally)
+                           runtime::Tier tier, Tally& tally)
     : engine_(engine),
       flags_(flags),
+      tier_(tier),
       directory_(std::move(directory)),
       script_(std::move(script)),
       tally_(tally),
@@ -135,7 +136,7 @@ Result<runtime::Module> ScriptRunner::load(const json& command) const {
   const Result<std::vector<std::uint8_t>> bytes =
       runtime::read_module_file((directory_ / std::string(command.at("filename"))).string());
   if (!bytes) return bytes.error();
-  return runtime::Module::load(engine_, flags_, *bytes, {.name = std::string(module_name)});
+  return runtime::Module::load(engine_, flags_, *bytes, {.name = std::string(module_name), .tier = tier_});
 }
 
 Result<std::vector<Value>> ScriptRunner::perform(const json& action) {

@@ -22,7 +22,7 @@ struct Tally {
 class ScriptRunner {
  public:
   ScriptRunner(Engine& engine, flags::FlagSet& flags, std::filesystem::path directory, std::string script,
-               Tally& tally);
+               runtime::Tier tier, Tally& tally);
   void run(const nlohmann::json& commands);
 
  private:
@@ -42,6 +42,7 @@ class ScriptRunner {
 
   Engine& engine_;
   flags::FlagSet& flags_;
+  runtime::Tier tier_;
   std::filesystem::path directory_;
   std::string script_;
   Tally& tally_;

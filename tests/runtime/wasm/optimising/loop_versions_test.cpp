@@ -9,6 +9,7 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/SourceMgr.h>
+#include <llvm/Support/TargetSelect.h>
 #include <llvm/Transforms/Utils/LCSSA.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
@@ -21,7 +22,6 @@
 #include <vector>
 
 #include "runtime/wasm/instance/vm_context.h"
-#include "runtime/wasm/optimising/target.h"
 
 namespace shunt::wasm {
 namespace {
@@ -104,7 +104,10 @@ std::string with_step(std::string text, int step) {
 
 class LoopVersions : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() { initialise_target(); }
+  static void SetUpTestSuite() {
+    llvm::InitializeNativeTarget();
+    llvm::InitializeNativeTargetAsmPrinter();
+  }
   void SetUp() override {
     answer = nullptr;
     reads = 0;

@@ -1,4 +1,5 @@
-// What LLVM is told in an instruction set's own words. One file for each instruction set, chosen by CMake.
+// What the lowering writes in an instruction set's own words: an undefined instruction that says why the guest stopped.
+// One file for each instruction set, chosen by CMake.
 #pragma once
 
 #include <cstdint>
@@ -7,11 +8,7 @@
 
 namespace shunt::wasm {
 
-// Prepares LLVM's code generator, once.
-void initialise_target();
-
-// Inline assembly: an undefined instruction that says why the guest stopped, with the TrapCode as its one constant
-// operand, "i".
+// Inline assembly with the TrapCode as its one constant operand, "i".
 extern const char* const trap_instruction;
 
 // The constraint of inline assembly without instructions whose result is its operand, a float in a register.

@@ -1,18 +1,8 @@
-#include "runtime/wasm/optimising/target.h"
-
-#include <llvm/Support/TargetSelect.h>
-
 #include <cstring>
 
-namespace shunt::wasm {
+#include "runtime/wasm/optimising/trap_instruction.h"
 
-void initialise_target() {
-  LLVMInitializeAArch64TargetInfo();
-  LLVMInitializeAArch64Target();
-  LLVMInitializeAArch64TargetMC();
-  LLVMInitializeAArch64AsmPrinter();
-  LLVMInitializeAArch64AsmParser();  // sites are inline assembly
-}
+namespace shunt::wasm {
 
 const char* const trap_instruction = "udf #${0:c}";
 

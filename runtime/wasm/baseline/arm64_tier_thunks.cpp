@@ -1,0 +1,106 @@
+// arm64: the borders between baseline code and optimised code, which has the AAPCS64 convention and runs on the guest's
+// stack. AAPCS64 preserves all that guest code expects to be preserved.
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/wasm/baseline/arm64_constants.h"
+#include "runtime/wasm/baseline/arm64_selection.h"
+
+namespace shunt::wasm::baseline {
+
+using namespace asmjit;  // NOLINT(google-build-using-namespace): mnemonics and registers
+
+namespace {
+
+constexpr std::int64_t aligned(std::size_t bytes) {
+  return static_cast<std::int64_t>((bytes + 15) & ~std::size_t{15});
+}
+
+}  // namespace
+
+// In the guest's convention, with a SlotsEntry in x15. The frame: the slots, x30.
+void Arm64Selection::optimised_thunk(const SignatureLayout& layout) {
+  const auto slots = static_cast<std::int32_t>(8 * std::max(layout.type->params.size(), layout.type->results.size()));
+  const std::int64_t frame = aligned(static_cast<std::size_t>(slots) + 8);
+  adjust_stack(-frame);
+  store_frame(ValueType::I64, slots, Operand::in(x30));
+  arguments_to_slots(layout, static_cast<std::int32_t>(frame));
+  a_.mov(gpx(x0), gpx(context));
+  a_.mov(gpx(x1), a64::sp);
+  a_.blr(gpx(x15));
+  results_from_slots(layout, static_cast<std::int32_t>(frame));
+  move(ValueType::I64, x30, Operand::at(slots));
+  adjust_stack(frame);
+  a_.ret(a64::x30);
+}
+
+// x0: the callee's context, x1: its code, x2: the slots. The frame: the outgoing area, x19 x30, x27 x28.
+void Arm64Selection::guest_call_thunk(const SignatureLayout& layout) {
+  constexpr std::int64_t kept_bytes = 32;
+  const auto kept = [&](Transfer transfer) {
+    transfer_pair(transfer, x19, x30, a64::ptr(a64::sp));
+    transfer_pair(transfer, memory_base, context, a64::ptr(a64::sp, 16));
+  };
+  const std::int64_t area = aligned(8 * std::size_t{layout.words()});
+  adjust_stack(-kept_bytes);
+  kept(Transfer::Save);
+  if (area != 0) adjust_stack(-area);
+  a_.mov(gpx(x19), gpx(x2));
+  a_.mov(gpx(x15), gpx(x1));
+  a_.mov(gpx(context), gpx(x0));
+  a_.ldr(gpx(memory_base), a64::ptr(gpx(context), offsetof(VmContext, memory_base)));
+  arguments_from_slots(layout, x19);
+  a_.blr(gpx(x15));
+  results_to_slots(layout, x19);
+  if (area != 0) adjust_stack(area);
+  kept(Transfer::Restore);
+  adjust_stack(kept_bytes);
+  a_.ret(a64::x30);
+}
+
+// x0: the context; x1 to x4: the arguments, where the builtin expects them too; w5: the Builtin. What is published is
+// the caller's return address.
+void Arm64Selection::builtin_call_thunk() {
+  constexpr std::int32_t frame = 32;
+  a_.stp(a64::x30, gpx(x19), a64::ptr_pre(a64::sp, -frame));
+  a_.str(gpx(context), a64::ptr(a64::sp, 16));
+  a_.mov(gpx(context), gpx(x0));
+  leave_for_host();
+  a_.ldr(gpx(x11), a64::ptr(gpx(context), offsetof(VmContext, builtins)));
+  a_.ldr(gpx(x16), a64::ptr(gpx(x11), a64::w5, a64::uxtw(3)));
+  a_.blr(gpx(x16));
+  a_.mov(a64::sp, gpx(x19));
+  a_.ldr(gpx(x9), a64::ptr(gpx(context), offsetof(VmContext, execution)));
+  a_.ldr(gpw(x9), a64::ptr(gpx(x9), offsetof(ExecutionState, trap)));
+  a_.cmp(gpw(x9), Imm(0));
+  branch(Condition::NE, trap_exit_label_);
+  a_.ldr(gpx(context), a64::ptr(a64::sp, 16));
+  a_.ldp(a64::x30, gpx(x19), a64::ptr_post(a64::sp, frame));
+  a_.ret(a64::x30);
+}
+
+// --- stubs of entry sites ---
+
+namespace {
+
+// The address as a constant to x15; then b, or the thunk's address as a constant to x16 and br.
+constexpr std::size_t longest_entry = 2 * arm64::longest_constant + 4;
+
+std::size_t encode_entry(std::uint8_t* bytes, std::uintptr_t address, std::uintptr_t slots_entry,
+                         std::uintptr_t thunk) {
+  constexpr unsigned x15 = 15, x16 = 16;
+  CodeHolder holder;
+  holder.init(Environment(Arch::kAArch64), address);
+  a64::Assembler a(&holder);
+  arm64::move_constant(a, true, x15, slots_entry);
+  arm64::jump(a, address + a.offset(), thunk, x16);
+  const std::size_t size = holder.textSection()->bufferSize();
+  std::memcpy(bytes, holder.textSection()->data(), size);
+  return size;
+}
+
+}  // namespace
+
+const EntryEncoder Arm64Selection::entry_encoder = {.max_bytes = longest_entry, .encode = encode_entry};
+
+}  // namespace shunt::wasm::baseline

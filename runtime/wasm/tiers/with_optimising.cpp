@@ -1,0 +1,7 @@
+#include "runtime/wasm/tiers/optimising_compiler.h"
+
+namespace shunt::wasm {
+
+const OptimisingCompiler built_in_optimising_compiler = &compile_optimised;
+
+}  // namespace shunt::wasm

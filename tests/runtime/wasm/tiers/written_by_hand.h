@@ -1,0 +1,56 @@
+// An optimising compiler whose code a test wrote by hand, in C++: a function by its name in the module.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "runtime/wasm/instance/instance_state.h"
+#include "runtime/wasm/module/module_loader.h"
+#include "tests/runtime/wasm/instance/guest_fixture.h"
+
+namespace shunt::test {
+
+using wasm::SlotsEntry;
+using wasm::VmContext;
+
+class WrittenCode final : public wasm::OptimisedCode {
+ public:
+  explicit WrittenCode(std::vector<wasm::OptimisedFunction> functions) : functions_(std::move(functions)) {}
+  [[nodiscard]] std::span<const wasm::OptimisedFunction> functions() const override { return functions_; }
+  [[nodiscard]] const Code& code() const override { return code_; }
+  [[nodiscard]] std::optional<wasm::CodePlace> place_of(std::uintptr_t) const override { return std::nullopt; }
+
+ private:
+  std::vector<wasm::OptimisedFunction> functions_;
+  Code code_;
+};
+
+inline std::map<std::string, SlotsEntry> written;  // what the compiler knows
+
+inline Result<std::unique_ptr<wasm::OptimisedCode>> take_written(const wasm::OptimisingOptions&,
+                                                                 const wasm::ModuleData& module,
+                                                                 std::span<const wasm::FunctionBody> bodies) {
+  std::vector<wasm::OptimisedFunction> functions;
+  for (const wasm::FunctionBody& body : bodies) {
+    const auto found = written.find(module.display_name(body.function));
+    if (found == written.end()) continue;
+    functions.push_back(
+        {body.function, reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(found->second)), found->second});
+  }
+  return std::unique_ptr<wasm::OptimisedCode>(std::make_unique<WrittenCode>(std::move(functions)));
+}
+
+// Modules whose functions that are `written` are optimised.
+class TiersTest : public GuestTest {
+ protected:
+  void SetUp() override { written.clear(); }
+  Instance instantiate_tiered(const std::string& text, const std::string& name = "m.wat") {
+    const std::vector<std::uint8_t> bytes = must(runtime::assemble(text, name));
+    wasm::ModuleLoader loader(*engine, *flags, &take_written);
+    return must(linker.instantiate(must(loader.load(bytes, {.name = name, .tier = runtime::Tier::Optimising}))));
+  }
+};
+
+}  // namespace shunt::test
