@@ -20,6 +20,7 @@ tools=$PWD/build/arm64-tools
 packages=(
   g++-aarch64-linux-gnu libc6-dev:arm64 libstdc++-12-dev:arm64         # compiler and its libraries
   libasmjit-dev:arm64 libfmt-dev:arm64                                 # libraries of the product
+  llvm-19-dev libllvm19:arm64                                          #   LLVM: headers of this machine
   nlohmann-json3-dev libcli11-dev                                      #   headers alone
   libgtest-dev:arm64 libgmock-dev:arm64                                # tests
   liblua5.4-dev:arm64                                                  # a sample embeds it

@@ -10,7 +10,7 @@
 #include <cmath>
 
 #include "runtime/wasm/optimising/function_lowering.h"
-#include "runtime/wasm/optimising/trap_instruction.h"
+#include "runtime/wasm/optimising/target.h"
 
 namespace shunt::wasm {
 

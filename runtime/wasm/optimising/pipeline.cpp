@@ -4,7 +4,6 @@
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/TargetSelect.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/GVN.h>
 #include <llvm/Transforms/Scalar/LICM.h>
@@ -16,15 +15,14 @@
 #include "runtime/wasm/optimising/detour_sites.h"
 #include "runtime/wasm/optimising/flag_sites.h"
 #include "runtime/wasm/optimising/loop_versions.h"
+#include "runtime/wasm/optimising/target.h"
 #include "shunt/codegen/orc.h"
 
 namespace shunt::wasm {
 namespace {
 
 bool prepare_llvm() {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  llvm::InitializeNativeTargetAsmParser();  // sites are inline assembly
+  initialise_target();
   return true;
 }
 

@@ -1,12 +1,10 @@
-#include <cstring>
-
 #include "runtime/wasm/optimising/trap_instruction.h"
+
+#include <cstring>
 
 namespace shunt::wasm {
 
 const char* const trap_instruction = "udf #${0:c}";
-
-const char* const same_float_register = "=w,0";
 
 // UDF #imm16: the upper half is zero (Arm ARM, C6.2, UDF).
 TrapCode trap_at(const std::uint8_t* pc) {

@@ -9,7 +9,6 @@
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/SourceMgr.h>
-#include <llvm/Support/TargetSelect.h>
 #include <llvm/Transforms/Utils/LCSSA.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
@@ -22,6 +21,7 @@
 #include <vector>
 
 #include "runtime/wasm/instance/vm_context.h"
+#include "runtime/wasm/optimising/target.h"
 
 namespace shunt::wasm {
 namespace {
@@ -104,10 +104,7 @@ std::string with_step(std::string text, int step) {
 
 class LoopVersions : public ::testing::Test {
  protected:
-  static void SetUpTestSuite() {
-    llvm::InitializeNativeTarget();
-    llvm::InitializeNativeTargetAsmPrinter();
-  }
+  static void SetUpTestSuite() { initialise_target(); }
   void SetUp() override {
     answer = nullptr;
     reads = 0;

@@ -1,0 +1,12 @@
+// What LLVM is told in an instruction set's own words. One file for each instruction set, chosen by CMake.
+#pragma once
+
+namespace shunt::wasm {
+
+// Prepares LLVM's code generator, once.
+void initialise_target();
+
+// The constraint of inline assembly without instructions whose result is its operand, a float in a register.
+extern const char* const same_float_register;
+
+}  // namespace shunt::wasm
