@@ -91,7 +91,7 @@ if $all; then
     tests "third-party guests" release 600 -L guests
     tests "models" release 400 -L model
     litmus_tests
-    stage "clang-tidy" 900 scripts/check-tidy.sh build/release
+    stage "clang-tidy" 1200 scripts/check-tidy.sh build/release
   fi
   arm64_tests
   stage "packages and a project that uses them" 900 scripts/check-package.sh

@@ -15,10 +15,8 @@
 namespace shunt::wasm {
 
 using baseline::FloatBinary;
-using baseline::FloatCompare;
 using baseline::FloatUnary;
 using baseline::IntBinary;
-using baseline::IntCompare;
 using baseline::IntUnary;
 using baseline::OpInfo;
 using baseline::OpKind;

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <utility>
 
 #include "runtime/wasm/optimising/lowering.h"
 #include "runtime/wasm/optimising/pipeline.h"
@@ -105,8 +106,10 @@ std::vector<LinePlace> read_lines(llvm::MemoryBufferRef object, std::uint64_t& t
       lines.push_back({static_cast<std::uint32_t>(row.Address.Address), row.EndSequence ? 0 : row.Line});
     }
   }
-  std::stable_sort(lines.begin(), lines.end(),
-                   [](const LinePlace& left, const LinePlace& right) { return left.offset < right.offset; });
+  // What belongs to no byte comes first of those at one place: a sequence ends where another may begin.
+  std::sort(lines.begin(), lines.end(), [](const LinePlace& left, const LinePlace& right) {
+    return std::pair(left.offset, left.module_offset) < std::pair(right.offset, right.module_offset);
+  });
   return lines;
 }
 
