@@ -56,6 +56,8 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "KeyNotHeld";
     case ErrorCode::KeyCountExhausted:
       return "KeyCountExhausted";
+    case ErrorCode::Interrupted:
+      return "Interrupted";
     case ErrorCode::AssumptionBroken:
       return "AssumptionBroken";
     case ErrorCode::AliasWritesNotExecuted:

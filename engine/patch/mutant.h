@@ -41,6 +41,7 @@ enum class Mutant : std::uint8_t {
   SkipHostFrames,          // frames that wait for a host call are not walked
   SkipResumePoint,         // where a thread goes on does not count
   SkipSafepointFlip,       // the safepoint key is not switched on
+  LeaveFurtherKeys,        // keys that are switched with the safepoint key are not
   FreeBeforeDrained,       // retired code is freed at once
   WaitForOneself,          // nobody asks whether the caller waits for its own frames
   SkipGuestThreads,        // threads in guest code count as seen

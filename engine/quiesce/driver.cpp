@@ -98,6 +98,7 @@ void Quiescence::round(Lock& hold) {
       changed_->wait_for(hold, poll);
       poll = std::min(poll * 2, last_poll);
       look_at(hold, wanted_threads());
+      if (new_keys_) switched = switch_on_new_keys(hold);
     }
     const Status back = switch_safepoints(hold, false);  // d
     if (switched) switched = back;
@@ -135,16 +136,70 @@ void Quiescence::look_at(Lock& hold, const Threads& threads) noexcept {
   hold.lock();
 }
 
+// If the commit fails, the keys are as they were, and so are the references of the further ones.
 Status Quiescence::switch_safepoints(Lock& hold, bool on) {
   ++counts_.safepoint_flips;
   if (mutated(Mutant::SkipSafepointFlip)) return Ok{};
-  hold.unlock();
   PatchBatch batch(engine_);
   batch.set(safepoint_key, on);
+  if (!mutated(Mutant::LeaveFurtherKeys)) {
+    for (const SafepointKey& further : further_keys_) {
+      if (on && !further.held) batch.acquire(*further.key);
+      if (!on && further.held) batch.release(*further.key);
+    }
+  }
+  const std::size_t keys = further_keys_.size();
+  new_keys_ = false;
+  Status status = commit_switch(hold, batch);
+  if (!status) return status;
+  for (std::size_t i = 0; i < keys; ++i) further_keys_[i].held = on;
+  return status;
+}
+
+// Code that was published during the round may be entered by a thread that is waited for.
+Status Quiescence::switch_on_new_keys(Lock& hold) {
+  PatchBatch batch(engine_);
+  for (const SafepointKey& further : further_keys_) {
+    if (!further.held) batch.acquire(*further.key);
+  }
+  const std::size_t keys = further_keys_.size();
+  new_keys_ = false;
+  Status status = commit_switch(hold, batch);
+  if (!status) return status;
+  for (std::size_t i = 0; i < keys; ++i) further_keys_[i].held = true;
+  return status;
+}
+
+// No key is removed meanwhile; those that are added come behind.
+Status Quiescence::commit_switch(Lock& hold, PatchBatch& batch) {
+  switching_ = true;
+  hold.unlock();
   const Result<CommitReport> report = batch.commit();
   hold.lock();
+  switching_ = false;
+  changed_->notify_all();
   if (!report) return report.error();
   return Ok{};
+}
+
+void Quiescence::add_safepoint_key(StaticKey& key) {
+  const Lock hold(lock_);
+  further_keys_.push_back({&key, false});
+  new_keys_ = true;
+}
+
+void Quiescence::remove_safepoint_key(StaticKey& key) noexcept {
+  bool held = false;
+  {
+    Lock hold(lock_);
+    while (switching_) changed_->wait(hold);
+    const auto found = std::find_if(further_keys_.begin(), further_keys_.end(),
+                                    [&](const SafepointKey& further) { return further.key == &key; });
+    if (found == further_keys_.end()) return;
+    held = found->held;
+    further_keys_.erase(found);
+  }
+  if (held) (void)key.release(engine_);  // fails only if the core serialisation does, which the next commit reports
 }
 
 // Threads do not come to the stub: who blocks is told. What nobody blocks for is tried again in the next round.
@@ -194,6 +249,7 @@ void Quiescence::restart_in_child() noexcept {
   [[maybe_unused]] const auto* const left_condition = changed_.release();
   changed_ = std::make_unique<std::condition_variable>();
   in_round_ = false;
+  switching_ = false;
   if (!forked_in_a_callback && !mutated(Mutant::KeepParentsDriver)) completing_ = false;  // those are the parent's
   for (const auto& thread : threads_) {
     if (thread->id != here) {

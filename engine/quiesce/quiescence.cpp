@@ -29,6 +29,21 @@ std::string described(const ThreadRecord& thread) {
 
 Quiescence::~Quiescence() {
   stop();
+  end_implicit_threads();
+}
+
+void Quiescence::end_implicit_threads() {
+  Lock hold(lock_);
+  const Threads threads = threads_;
+  hold.unlock();  // a thread that is ending takes it
+  for (const auto& thread : threads) {
+    if (!thread->implicit) continue;
+    if (thread->ending.exchange(true)) {
+      thread->left.wait(false);
+    } else {
+      thread->state.store(ThreadRecord::State::Ended, std::memory_order_release);
+    }
+  }
 }
 
 void Quiescence::attach(const std::shared_ptr<ThreadRecord>& record) {

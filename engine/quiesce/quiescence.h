@@ -43,6 +43,10 @@
 #include "shunt/quiescence.h"
 #include "shunt/static_key.h"
 
+namespace shunt {
+class PatchBatch;
+}
+
 namespace shunt::detail {
 
 enum class Wanted : std::uint8_t { Settled, Drained };
@@ -110,6 +114,10 @@ class Quiescence {
 
   StaticKey safepoint_key{"shunt.safepoint"};
 
+  // Further keys that are switched with it. May throw std::bad_alloc.
+  void add_safepoint_key(StaticKey& key);
+  void remove_safepoint_key(StaticKey& key) noexcept;  // waits while the driver commits; gives its reference back
+
  private:
   using Lock = std::unique_lock<std::mutex>;
   using Threads = std::vector<std::shared_ptr<ThreadRecord>>;
@@ -137,6 +145,9 @@ class Quiescence {
   void want_unseen() noexcept;
   void look_at(Lock& hold, const Threads& threads) noexcept;
   Status switch_safepoints(Lock& hold, bool on);
+  Status switch_on_new_keys(Lock& hold);
+  Status commit_switch(Lock& hold, PatchBatch& batch);
+  void end_implicit_threads();
   void fail_waits(const Error& error) noexcept;
   void run_completions(Lock& hold) noexcept;
   void restart_in_child() noexcept;
@@ -151,6 +162,13 @@ class Quiescence {
   std::vector<std::function<void()>> completions_;  // of requests that are done
   std::unique_ptr<std::thread> driver_;
   pid_t forking_ = 0;  // the process that forks
+  struct SafepointKey {
+    StaticKey* key;
+    bool held;  // the driver has a reference
+  };
+  std::vector<SafepointKey> further_keys_;
+  bool new_keys_ = false;   // one was added since they were switched on
+  bool switching_ = false;  // the driver commits, and uses the keys without the lock
   bool stop_ = false;
   bool in_round_ = false;
   bool completing_ = false;

@@ -138,6 +138,23 @@ const void* Engine::safepoint_entry() noexcept {
   return detail::safepoint_entry();
 }
 
+Status Engine::add_safepoint_key(StaticKey& key) {
+  try {
+    impl_->quiescence.add_safepoint_key(key);
+    return Ok{};
+  } catch (const std::bad_alloc&) {
+    return make_error(ErrorCode::OutOfMemory, "no heap memory to add a safepoint key");
+  }
+}
+
+void Engine::remove_safepoint_key(StaticKey& key) noexcept {
+  impl_->quiescence.remove_safepoint_key(key);
+}
+
+CodeExtent Engine::code_memory() const noexcept {
+  return {impl_->code_region.views.rx, impl_->code_region.size};
+}
+
 StaticKey& Engine::safepoint_key() noexcept {
   return impl_->quiescence.safepoint_key;
 }

@@ -81,8 +81,9 @@ bool ThreadRecord::walk(const GuestFrame* frame) noexcept {
       GuestFrame from = segment == top && frame != nullptr ? *frame : segment->left_at;
       if (mutated(Mutant::SkipHostFrames) && (segment != top || frame == nullptr)) continue;
       if (mutated(Mutant::SkipResumePoint)) from.resume_point = nullptr;
-      if (walker) {
-        walker(from, segment->entry_mark, collect);
+      const FrameWalker& chosen = segment->walker != nullptr ? *segment->walker : walker;
+      if (chosen) {
+        chosen(from, segment->entry_mark, collect);
       } else {
         walk_frame_pointers(from, segment->entry_mark, collect);
       }

@@ -58,6 +58,11 @@ struct ThreadRecord {
 
   std::atomic<State> state{State::Away};
 
+  // Made by Thread::current(): no Thread ends it, so the thread's end and the engine's may come at the same time. The
+  // first to exchange `ending` ends the record; the engine waits until a thread that was first has `left` it.
+  bool implicit = false;
+  std::atomic<bool> ending{false}, left{false};
+
   // Somebody waits for this thread to pass a safepoint. Written under the lock of Quiescence.
   std::atomic<bool> wanted{false};
 

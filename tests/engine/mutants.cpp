@@ -63,6 +63,7 @@ constexpr std::array names = {
     std::pair{Mutant::SkipHostFrames, "skip_host_frames"sv},
     std::pair{Mutant::SkipResumePoint, "skip_resume_point"sv},
     std::pair{Mutant::SkipSafepointFlip, "skip_safepoint_flip"sv},
+    std::pair{Mutant::LeaveFurtherKeys, "leave_further_keys"sv},
     std::pair{Mutant::FreeBeforeDrained, "free_before_drained"sv},
     std::pair{Mutant::WaitForOneself, "wait_for_oneself"sv},
     std::pair{Mutant::SkipGuestThreads, "skip_guest_threads"sv},

@@ -230,6 +230,17 @@ class SHUNT_API Engine {
   // The key of all safepoints: off, but while somebody waits for threads in guest code. The engine flips it.
   [[nodiscard]] StaticKey& safepoint_key() noexcept;
 
+  // A key whose sites are safepoints too, beside what else they are for: it is switched on and off together with the
+  // safepoint key, by references (so it is counted, never set). One that is added while somebody waits is switched on
+  // soon after. Block for moments; remove_safepoint_key() for a commit. Thread-safe, also against each other for
+  // different keys. Errors of add_safepoint_key(): OutOfMemory. Before the key ends, it is removed; a key that was not
+  // added is left alone.
+  Status add_safepoint_key(StaticKey& key);
+  void remove_safepoint_key(StaticKey& key) noexcept;
+
+  // Where all code that is published with this engine lies.
+  [[nodiscard]] CodeExtent code_memory() const noexcept;
+
   // What a safepoint's stub calls, for emitters of one's own; the stub must be as engine/quiesce/safepoint_entry.h and
   // docs/quiescence.md say. Null where there is none.
   [[nodiscard]] static const void* safepoint_entry() noexcept;

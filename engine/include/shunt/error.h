@@ -33,6 +33,7 @@ enum class ErrorCode : std::uint8_t {
   Unlinkable,                // an import is missing or has another type
   Uninstantiable,            // a segment does not fit, or a memory or table is larger than allowed
   Trap,                      // a guest trapped
+  Interrupted,               // a guest was stopped from outside: cancelled, or its time was over
   GuestExit,                 // a guest ended itself (WASI proc_exit); the status is in the message
   BadFlags,                  // a flag file is malformed, or a variant or a type does not fit
   InsideCommit,              // this thread is inside a commit of the engine: a signal handler may not commit

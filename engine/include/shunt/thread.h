@@ -92,9 +92,22 @@ class SHUNT_API Thread {
   // Errors: InvalidArgument (attached already), OutOfMemory. Blocks for moments: a lock.
   static Result<Thread> attach(Engine& engine, ThreadOptions options = {});
 
+  // The calling thread's attachment, made if there is none: for libraries that run guest code on threads which are not
+  // theirs. What is returned refers to it and may be destroyed at any time. One that was made here lasts until the
+  // thread or the engine ends, whichever is first. Errors: OutOfMemory, InvalidArgument (the thread is about to end).
+  static Result<Thread> current(Engine& engine);
+
+  // Whether the attachment has not ended. By the thread itself.
+  [[nodiscard]] bool attached() const noexcept;
+
   ~Thread();
   Thread(Thread&& other) noexcept;
   Thread& operator=(Thread&& other) noexcept;
+
+  // What safepoint_at() asks first, as one byte that is not zero while somebody waits: for code that asks by itself.
+  // Valid while the thread is attached.
+  [[nodiscard]] const std::atomic<bool>& safepoint_wanted() const noexcept { return *wanted_; }
+  static_assert(sizeof(std::atomic<bool>) == 1);
 
   // A safepoint of C++ code that is guest code: an interpreter's loop. One load and branch while nobody waits. The
   // caller's own function and all between it and the GuestScope keep frame pointers, or hold nothing that is retired;
@@ -108,12 +121,13 @@ class SHUNT_API Thread {
  private:
   friend class GuestScope;
   friend class HostScope;
-  explicit Thread(std::shared_ptr<detail::ThreadRecord> record) noexcept;
+  explicit Thread(std::shared_ptr<detail::ThreadRecord> record, bool owns) noexcept;
   void reached(const GuestFrame& frame) noexcept;
   void detach() noexcept;
 
   std::shared_ptr<detail::ThreadRecord> record_;
   const std::atomic<bool>* wanted_;
+  bool owns_;  // ends the attachment
 };
 
 namespace detail {
@@ -121,7 +135,8 @@ namespace detail {
 struct GuestSegment {
   GuestSegment* outer = nullptr;
   const void* entry_mark = nullptr;
-  GuestFrame left_at;  // while the thread is away from it
+  const FrameWalker* walker = nullptr;  // null: the thread's
+  GuestFrame left_at;                   // while the thread is away from it
 };
 }  // namespace detail
 
@@ -135,12 +150,18 @@ class SHUNT_API GuestScope {
   // or one that it calls, calls the guest code; a scope that is made elsewhere (in a std::optional) is given its mark.
   [[gnu::always_inline]] explicit GuestScope(Thread& thread) noexcept
       : GuestScope(thread, __builtin_frame_address(0)) {}
-  GuestScope(Thread& thread, const void* entry_mark) noexcept;
+  GuestScope(Thread& thread, const void* entry_mark) noexcept : GuestScope(thread, entry_mark, nullptr) {}
+
+  // The frames of this scope are walked by `walker`, which outlives it, and not by the thread's.
+  GuestScope(Thread& thread, const void* entry_mark, const FrameWalker& walker) noexcept
+      : GuestScope(thread, entry_mark, &walker) {}
   ~GuestScope();
   GuestScope(const GuestScope&) = delete;
   GuestScope& operator=(const GuestScope&) = delete;
 
  private:
+  GuestScope(Thread& thread, const void* entry_mark, const FrameWalker* walker) noexcept;
+
   detail::ThreadRecord& record_;
   detail::GuestSegment segment_;
   std::uint32_t outer_unknown_;

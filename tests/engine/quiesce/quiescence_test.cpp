@@ -178,6 +178,87 @@ TEST_F(Quiescence, TheSafepointKeyIsOnOnlyWhileSomebodyIsWantedInGuestCode) {
   actor.leave();
 }
 
+TEST_F(Quiescence, FurtherKeysAreSwitchedWithTheSafepointKey) {
+  StaticKey further{"further"}, late{"late"}, removed{"removed"};
+  const Code code = published(*engine_, 128, {{&further, toggle, 0, {32}}, {&late, toggle, 64, {96}}});
+  ASSERT_TRUE(engine_->add_safepoint_key(further));
+  ASSERT_TRUE(engine_->add_safepoint_key(removed));
+  const auto becomes = [](const StaticKey& key, bool on) {
+    const auto limit = std::chrono::steady_clock::now() + 10s;
+    while (key.enabled() != on && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+    return key.enabled() == on;
+  };
+  Actor actor;
+  attach(actor, "runner");
+  actor.enter();
+  auto settled = settling();
+  EXPECT_TRUE(becomes(further, true)) << "the further key was not switched on";
+  EXPECT_TRUE(becomes(removed, true));
+  engine_->remove_safepoint_key(removed);
+  EXPECT_FALSE(removed.enabled()) << "the engine kept its reference";
+  ASSERT_TRUE(engine_->add_safepoint_key(late));
+  EXPECT_TRUE(becomes(late, true)) << "the key that came during the wait was not switched on";
+  ASSERT_TRUE(pass_safepoints(actor, settled));
+  EXPECT_TRUE(becomes(further, false));
+  EXPECT_TRUE(becomes(late, false));
+  EXPECT_EQ(further.references() + late.references() + removed.references(), 0U);
+  engine_->remove_safepoint_key(further);
+  engine_->remove_safepoint_key(late);
+  engine_->remove_safepoint_key(late);  // is not there any more
+  settled = settling();
+  ASSERT_TRUE(pass_safepoints(actor, settled));
+  EXPECT_FALSE(further.enabled());
+  actor.leave();
+}
+
+TEST_F(Quiescence, AThreadThatAttachesByTheWayStaysAttached) {
+  std::thread([&] {
+    {
+      auto first = Thread::current(*engine_);
+      ASSERT_TRUE(first);
+      EXPECT_TRUE(first->attached());
+    }
+    EXPECT_EQ(engine_->threads().size(), 1U);
+    auto again = Thread::current(*engine_);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(engine_->threads().size(), 1U);
+    EXPECT_FALSE(Thread::attach(*engine_));
+    const GuestScope guest(*again);
+    expect_error(engine_->settle(moment), ErrorCode::InvalidArgument, "HostScope");
+  }).join();
+  EXPECT_TRUE(engine_->threads().empty()) << "it ended with its thread";
+}
+
+TEST_F(Quiescence, AThreadThatAttachesByTheWayOutlivesTheEngine) {
+  Actor actor;
+  actor.act([&] {
+    auto thread = Thread::current(*engine_);
+    ASSERT_TRUE(thread);
+    old_ = {};
+    engine_.reset();
+    EXPECT_FALSE(thread->attached());
+    SetUp();  // often where the other was
+    auto again = Thread::current(*engine_);
+    ASSERT_TRUE(again);
+    EXPECT_TRUE(again->attached());
+  });
+  EXPECT_EQ(engine_->threads().size(), 1U);
+}
+
+TEST_F(Quiescence, AScopeMayBringItsOwnWalker) {
+  Actor actor;
+  attach(actor, "runner");
+  actor.act([&] {
+    auto thread = Thread::current(*engine_);
+    ASSERT_TRUE(thread);
+    const FrameWalker finds_old = [&](const GuestFrame&, const void*, AddressVisitor& visit) { visit(in_old()); };
+    const GuestScope guest(*thread, nullptr, finds_old);
+    const HostScope host(*thread, frame(nullptr));
+    expect_error(drain(moment), ErrorCode::InsideOldPath, "");
+  });
+  EXPECT_TRUE(drain(never));
+}
+
 TEST_F(Quiescence, ACallerInGuestCodeIsRefused) {
   Actor actor;
   attach(actor, "caller");
