@@ -12,6 +12,8 @@ int status_of(ErrorCode code) noexcept {
       return exit_status::bad_module;
     case ErrorCode::BadFlags:
       return exit_status::bad_flags;
+    case ErrorCode::Interrupted:
+      return exit_status::interrupted;
     case ErrorCode::Trap:
       return exit_status::trap;
     default:

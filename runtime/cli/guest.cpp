@@ -132,6 +132,11 @@ GuestOutcome run_guest(const runtime::Module& module, const GuestCall& call, con
   if (!wasi) return failed(wasi.error(), exit_status::usage);  // a directory that cannot be opened
   Result<runtime::Store> store = runtime::Store::create(options.store);
   if (!store) return failed(store.error(), status_of(store.error().code()));
+  if (options.timeout.count() != 0) {
+    if (Status set = store->interrupt_handle().set_deadline(Clock::now() + options.timeout); !set) {
+      return failed(set.error(), status_of(set.error().code()));
+    }
+  }
   runtime::Linker linker(*store);
   wasi->add_to(linker);
 

@@ -24,6 +24,7 @@ Json compile_json(const runtime::CompileStats& stats) {
           {"machine_code_bytes", stats.machine_code_bytes},
           {"functions", stats.functions},
           {"sites", stats.sites},
+          {"flag_sites", stats.flag_sites},
           {"decode_ns", stats.decode_ns},
           {"generate_ns", stats.compile_ns},
           {"publish_ns", stats.publish_ns},
@@ -100,7 +101,8 @@ Json site_json(const SiteReport& report) {
   out["function_name"] = site.function_name;
   out["code_offset"] = site.code_offset;
   out["length"] = site.site.length;
-  out["module_offset"] = flag ? Json(site.module_offset) : Json(nullptr);
+  out["module_offset"] = flag || site.interrupts ? Json(site.module_offset) : Json(nullptr);
+  out["kind"] = flag ? "flag" : site.interrupts ? "interrupt" : "other";
   out["flag"] = flag ? Json(site.flag) : Json(nullptr);
   out["reads"] = flag ? Json(report.reads) : Json(nullptr);
   out["shape"] = name_of(site.shape);

@@ -5,6 +5,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -26,7 +27,7 @@ constexpr const char* main_footer = R"(Examples:
   shunt sites guest.wasm                             show what a flip rewrites
 Each command has its own --help.
 
-Exit status: the guest's own; 2 wrong usage, 3 bad module, 4 bad flags, 134 trap.)";
+Exit status: the guest's own; 2 wrong usage, 3 bad module, 4 bad flags, 124 time over, 134 trap.)";
 
 constexpr const char* run_footer = R"(Examples:
   shunt run hello.wat
@@ -39,7 +40,7 @@ line. Numbers: 42, -1, 0xff, 1.5e3, 0x1p-3, -inf, nan, nan:0x1; references: null
 With --threads, each thread runs an instance of its own; all share the compiled code and the flags. The first exit status other than 0
 ends the program.
 
-Exit status: the guest's own; 2 wrong usage, 3 bad module, 4 bad flags, 134 trap.)";
+Exit status: the guest's own; 2 wrong usage, 3 bad module, 4 bad flags, 124 time over, 134 trap.)";
 
 constexpr const char* compile_footer = R"(Example:
   shunt compile guest.wasm --runs 10                 the fastest of ten)";
@@ -60,6 +61,7 @@ struct Parser {
   InspectOptions inspect;
   std::vector<std::string> positional;  // of run: the module, then arguments of the export
   std::vector<std::string> directories, environment, limits;
+  std::string timeout;
   std::string invoke_shown;  // --invoke is taken out before; here for the help
   CLI::App* run_command = nullptr;
   CLI::App* compile_command = nullptr;
@@ -119,6 +121,10 @@ struct Parser {
          "Set a variable of the guest's environment; without VALUE, to the host's own");
     list("-W", limits, "KEY=BYTES",
          "Limits: max-wasm-stack (default 1 MiB), max-memory-size (of each memory; default 4 GiB)");
+    command
+        .add_option("--timeout", timeout,
+                    "Stop the guests when so much time has passed: 2s, 500ms; ends with status 124")
+        ->type_name("TIME");
     command.add_flag("--gdb", run.gdb, "Tell gdb the names of the guest's functions");
     command.add_flag("--perf-map", run.perf_map, "Tell perf their names by /tmp/perf-PID.map");
     command
@@ -190,6 +196,24 @@ std::optional<std::string> take_limits(const std::vector<std::string>& words, Ru
   return {};
 }
 
+std::optional<std::string> take_timeout(const std::string& word, RunOptions& run) {
+  if (word.empty()) return {};
+  constexpr std::array<std::pair<std::string_view, double>, 4> units = {
+      {{"ms", 1e6}, {"us", 1e3}, {"s", 1e9}, {"m", 60e9}}};
+  for (const auto& [unit, nanoseconds] : units) {
+    if (!word.ends_with(unit)) continue;
+    double number = 0;
+    constexpr double longest = 1e17;  // three years
+    if (!CLI::detail::lexical_cast(word.substr(0, word.size() - unit.size()), number) || !(number > 0) ||
+        number * nanoseconds > longest) {
+      break;
+    }
+    run.timeout = std::chrono::nanoseconds(std::max<std::int64_t>(1, static_cast<std::int64_t>(number * nanoseconds)));
+    return {};
+  }
+  return fmt::format("--timeout {}: write a time: 2s, 500ms, 1.5m", word);
+}
+
 std::optional<std::string> take_words(const Invocation& invocation, std::vector<std::string> positional,
                                       RunOptions& run) {
   run.invoke = invocation.invoke;
@@ -217,6 +241,7 @@ std::optional<std::string> finish_run(const Invocation& invocation, Parser& pars
   if (auto what = take_directories(parser.directories, run)) return what;
   if (auto what = take_environment(parser.environment, run)) return what;
   if (auto what = take_limits(parser.limits, run)) return what;
+  if (auto what = take_timeout(parser.timeout, run)) return what;
   if (run.watch && run.flags.empty()) return "--watch: name the file to watch with --flags";
   return {};
 }

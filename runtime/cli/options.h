@@ -1,6 +1,7 @@
 // The command line as values: what to do, with which files.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -24,6 +25,7 @@ struct RunOptions {
   std::vector<runtime::WasiDirectory> directories;
   std::vector<std::string> environment;  // "NAME=value"
   std::vector<std::string> guest_arguments;
+  std::chrono::nanoseconds timeout{0};  // 0: none
   runtime::StoreOptions store;
   bool stats = false;
   bool json = false;

@@ -47,6 +47,11 @@ std::string table(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
+// "7 patch sites, 2 of flags"
+std::string sites_of(const runtime::CompileStats& stats) {
+  return fmt::format("{}, {} of flags", count(stats.sites, "patch site"), stats.flag_sites);
+}
+
 std::string_view name_of(runtime::ModuleSite::Shape shape) {
   using Shape = runtime::ModuleSite::Shape;
   switch (shape) {
@@ -129,7 +134,7 @@ std::string text_stats(const RunReport& report) {
       milliseconds(c.total_ns()), megabytes_per_second(c), milliseconds(c.decode_ns), milliseconds(c.compile_ns),
       milliseconds(c.publish_ns));
   out += fmt::format("shunt: {} of code section, {} of machine code, {}, {}\n", count(c.code_section_bytes, "byte"),
-                     count(c.machine_code_bytes, "byte"), count(c.functions, "function"), count(c.sites, "patch site"));
+                     count(c.machine_code_bytes, "byte"), count(c.functions, "function"), sites_of(c));
   out += fmt::format("shunt: {}, {} failed; {}, {} written, {} ({})\n", count(f.loads, "flag load"), f.failed_loads,
                      count(f.flips, "flip"), count(f.sites_written, "site"),
                      count(f.serialisations, "core serialisation"), f.mechanism);
@@ -159,7 +164,7 @@ std::string text_compile(const CompileReport& report) {
   out += fmt::format("  module               {}, {} of them code section\n", count(c.module_bytes, "byte"),
                      c.code_section_bytes);
   out += fmt::format("  machine code         {}, {}, {}\n", count(c.machine_code_bytes, "byte"),
-                     count(c.functions, "function"), count(c.sites, "patch site"));
+                     count(c.functions, "function"), sites_of(c));
   out += fmt::format("  decode and validate  {:.3f} ms\n", milliseconds(c.decode_ns));
   out += fmt::format("  generate             {:.3f} ms\n", milliseconds(c.compile_ns));
   out += fmt::format("  publish              {:.3f} ms\n", milliseconds(c.publish_ns));
@@ -167,9 +172,13 @@ std::string text_compile(const CompileReport& report) {
 }
 
 std::string text_sites(const SitesReport& report) {
-  std::string out = fmt::format("{}: {} in {} of machine code\n", report.module,
-                                count(report.sites.size(), "patch site"), count(report.machine_code_bytes, "byte"));
-  if (report.sites.empty()) return out;
+  // A site of interruption looks like any other of them, and each loop has one.
+  const auto interrupts = static_cast<std::size_t>(
+      std::ranges::count_if(report.sites, [](const SiteReport& s) { return s.site.interrupts; }));
+  std::string out =
+      fmt::format("{}: {} in {} of machine code; {} of them where guests can be stopped\n", report.module,
+                  count(report.sites.size(), "patch site"), count(report.machine_code_bytes, "byte"), interrupts);
+  if (report.sites.size() == interrupts) return out;
   const bool has_other =
       std::ranges::any_of(report.sites, [](const SiteReport& s) { return s.instructions.size() > 2; });
   std::vector<std::vector<std::string>> rows;
@@ -177,6 +186,7 @@ std::string text_sites(const SitesReport& report) {
   if (has_other) rows.back().emplace_back("OTHER VALUES");
   for (const SiteReport& s : report.sites) {
     const runtime::ModuleSite& site = s.site;
+    if (site.interrupts) continue;
     const bool flag = !site.flag.empty();
     rows.push_back({site.function_name.empty() ? "-" : site.function_name, fmt::format("+{:#x}", site.code_offset),
                     flag ? fmt::format("{:#x}", site.module_offset) : "-",

@@ -206,7 +206,7 @@ int run(const Options& options) {
       engine, flags, must(shunt::runtime::read_module_file(options.guest)), {options.guest}));
   const shunt::runtime::CompileStats& stats = module.stats();
   fmt::print("guest        {}: {} functions compiled in {:.1f} ms, {} flag sites\n", options.guest, stats.functions,
-             static_cast<double>(stats.total_ns()) / 1e6, stats.sites);
+             static_cast<double>(stats.total_ns()) / 1e6, stats.flag_sites);
   fmt::print("flags        {}, watched by {}\n\n", flag_path, source->mechanism());
   std::fflush(stdout);
 

@@ -84,6 +84,22 @@ void Arm64Selection::call_builtin(Builtin builtin) {
   note_return();
 }
 
+// --- detours ---
+
+DetourStub Arm64Selection::add_detour() {
+  const ColdPath& path = cold(ColdPath::Kind::Detour);
+  return {path.entry, path.resume};
+}
+
+// x30 is live in leaves.
+void Arm64Selection::emit_cold_detour(const ColdPath& path) {
+  a_.str(a64::x30, a64::ptr_pre(a64::sp, -16));
+  a_.bl(detour_thunk_);
+  note_return();
+  a_.ldr(a64::x30, a64::ptr_post(a64::sp, 16));
+  jump(path.resume);
+}
+
 // --- behind the function ---
 
 // UDF, whose signal is SIGILL: BRK's, SIGTRAP, belongs to debuggers. The immediate tells a reader of the code why.
@@ -116,6 +132,10 @@ void Arm64Selection::emit_cold(const ColdPath& path) {
   a_.bind(path.entry);
   if (path.kind == ColdPath::Kind::Trap) {
     emit_trap(path.trap);
+    return;
+  }
+  if (path.kind == ColdPath::Kind::Detour) {
+    emit_cold_detour(path);
     return;
   }
   call_in_context(path.reference, path.frame);

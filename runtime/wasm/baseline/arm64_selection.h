@@ -96,8 +96,8 @@ class Arm64Selection {
 
   Arm64Selection(asmjit::CodeHolder& holder, Arm64Features);
 
-  // What functions refer to: the thunk of builtins, the trap exit. Once, before the first function.
-  void begin_module();
+  // What functions refer to: the thunks of builtins and detours, the trap exit. Once, before the first function.
+  void begin_module(DetourFunction detour);
   [[nodiscard]] std::uint32_t trap_exit() const { return trap_exit_; }  // offset
 
   // Thunks (arm64_thunks.cpp) at the cursor. Their conventions: baseline.h.
@@ -170,6 +170,9 @@ class Arm64Selection {
   void call_reference(Reg reference, const FrameLayout& frame);
   void call_builtin(Builtin builtin);
 
+  void align_loop() {}  // every instruction is one aligned word
+  DetourStub add_detour();
+
  private:
   using Gp = asmjit::a64::Gp;
   using Mem = asmjit::a64::Mem;
@@ -177,7 +180,7 @@ class Arm64Selection {
 
   // Code behind the function's hot part.
   struct ColdPath {
-    enum class Kind : std::uint8_t { Trap, CallOtherContext };
+    enum class Kind : std::uint8_t { Trap, CallOtherContext, Detour };
     Kind kind;
     asmjit::Label entry, resume;
     std::uint32_t module_offset;
@@ -246,6 +249,8 @@ class Arm64Selection {
   void arguments_to_slots(const SignatureLayout& layout, std::int32_t incoming);
   void results_from_slots(const SignatureLayout& layout, std::int32_t incoming);
   void builtin_thunk();
+  void detour_thunk(DetourFunction detour);
+  void detour_registers(Transfer transfer);
   void leave_guest();
   void host_registers(Transfer transfer);
   void leave_for_host();
@@ -260,6 +265,7 @@ class Arm64Selection {
   void branch_to_trap(Condition condition, TrapCode trap) { branch(condition, trap_label(trap)); }
   ColdPath& cold(ColdPath::Kind kind);
   void emit_cold(const ColdPath& path);
+  void emit_cold_detour(const ColdPath& path);
   void emit_cold_paths();
   void emit_trap(TrapCode trap);
   void call_in_context(Reg reference, std::int32_t context_place);
@@ -270,7 +276,7 @@ class Arm64Selection {
   std::vector<TrapSite> traps_;
   std::vector<ColdPath> cold_;
   std::vector<OpenBranch> open_;  // ascending
-  asmjit::Label builtin_thunk_, trap_exit_label_, leave_guest_;
+  asmjit::Label builtin_thunk_, detour_thunk_, trap_exit_label_, leave_guest_;
   std::uint32_t trap_exit_ = 0;
   // Where a comparison of this register with zero ended: a branch that follows makes one instruction of the two.
   Reg tested_{};

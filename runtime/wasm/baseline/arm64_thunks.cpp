@@ -29,12 +29,14 @@ constexpr std::int64_t aligned(std::size_t bytes) {
 
 }  // namespace
 
-void Arm64Selection::begin_module() {
+void Arm64Selection::begin_module(DetourFunction detour) {
   builtin_thunk_ = new_label();
+  detour_thunk_ = new_label();
   trap_exit_label_ = new_label();
   leave_guest_ = new_label();
   leave_guest();
   builtin_thunk();
+  detour_thunk(detour);
 }
 
 // --- values between slots and where the guest's convention has them ---
@@ -235,6 +237,85 @@ void Arm64Selection::builtin_thunk() {
   a_.cmp(gpw(x9), Imm(0));
   branch(Condition::NE, trap_exit_label_);
   a_.ldp(a64::x30, gpx(x19), a64::ptr_post(a64::sp, 16));
+  a_.ret(a64::x30);
+}
+
+// --- detours ---
+
+namespace {
+
+// The frame of a detour that is wanted, in bytes from the stack pointer.
+constexpr std::int32_t detour_general = 0;                 // x0 to x15
+constexpr std::int32_t detour_kept = 8 * 16;               // x30, x19
+constexpr std::int32_t detour_flags = detour_kept + 16;    // NZCV
+constexpr std::int32_t detour_floats = detour_flags + 16;  // q0 to q7, q16 to q31
+constexpr std::int32_t detour_frame = detour_floats + 16 * 24;
+
+}  // namespace
+
+// What AAPCS64 does not let the host preserve; x16 and x17 are saved before.
+void Arm64Selection::detour_registers(Transfer transfer) {
+  const bool saves = transfer == Transfer::Save;
+  for (unsigned reg = 0; reg < 16; reg += 2) {
+    const a64::Mem place = a64::ptr(a64::sp, detour_general + 8 * static_cast<std::int32_t>(reg));
+    if (saves) {
+      a_.stp(a64::x(reg), a64::x(reg + 1), place);
+    } else {
+      a_.ldp(a64::x(reg), a64::x(reg + 1), place);
+    }
+  }
+  std::int32_t place = detour_floats;
+  for (unsigned reg = 0; reg < 32; reg += 2) {
+    if (reg >= 8 && reg < 16) continue;  // the host preserves the low halves, and guests have no others
+    if (saves) {
+      a_.stp(a64::VecV(reg).q(), a64::VecV(reg + 1).q(), a64::ptr(a64::sp, place));
+    } else {
+      a_.ldp(a64::VecV(reg).q(), a64::VecV(reg + 1).q(), a64::ptr(a64::sp, place));
+    }
+    place += 32;
+  }
+}
+
+// Called by stubs. Keeps every register and the flags. If nothing is wanted of this guest, two loads and branches: a
+// key that is on for another guest's sake costs this one no more.
+void Arm64Selection::detour_thunk(DetourFunction detour) {
+  constexpr auto flags = Imm(a64::Predicate::SysReg::kNZCV);
+  const Label wanted = new_label();
+  a_.bind(detour_thunk_);
+  // 1. Anything? CBNZ leaves the flags alone.
+  a_.stp(gpx(x16), gpx(x17), a64::ptr_pre(a64::sp, -16));
+  a_.ldr(gpx(x16), member(gpx(context), offsetof(VmContext, execution)));
+  a_.ldr(gpw(x17), member(gpx(x16), offsetof(ExecutionState, interrupted)));
+  a_.cbnz(gpw(x17), wanted);
+  a_.ldr(gpx(x17), member(gpx(x16), offsetof(ExecutionState, safepoint_wanted)));
+  a_.ldrb(gpw(x17), a64::ptr(gpx(x17)));
+  a_.cbnz(gpw(x17), wanted);
+  a_.ldp(gpx(x16), gpx(x17), a64::ptr_post(a64::sp, 16));
+  a_.ret(a64::x30);
+  // 2. Save.
+  a_.bind(wanted);
+  adjust_stack(-detour_frame);
+  detour_registers(Transfer::Save);
+  a_.stp(a64::x30, gpx(x19), a64::ptr(a64::sp, detour_kept));
+  a_.mrs(gpx(x16), flags);
+  a_.str(gpx(x16), a64::ptr(a64::sp, detour_flags));
+  // 3. On the host's stack, as for a host function.
+  leave_for_host();
+  a_.mov(gpx(x0), a64::x30);
+  move_constant(true, x16, reinterpret_cast<std::uintptr_t>(detour));
+  a_.blr(gpx(x16));
+  a_.mov(a64::sp, gpx(x19));
+  const Label back = new_label();
+  a_.cbz(a64::w0, back);
+  a_.b(trap_exit_label_);
+  // 4. Back.
+  a_.bind(back);
+  a_.ldr(gpx(x16), a64::ptr(a64::sp, detour_flags));
+  a_.msr(flags, gpx(x16));
+  a_.ldp(a64::x30, gpx(x19), a64::ptr(a64::sp, detour_kept));
+  detour_registers(Transfer::Restore);
+  adjust_stack(detour_frame);
+  a_.ldp(gpx(x16), gpx(x17), a64::ptr_post(a64::sp, 16));
   a_.ret(a64::x30);
 }
 

@@ -65,8 +65,7 @@ Status BaselineCompiler::begin_code(const ModuleData& module) {
     return make_error(ErrorCode::Unsupported,
                       std::string("WebAssembly code needs a processor with ") + HostSelection::Features::required);
   }
-  return or_out_of_memory(
-      [&] { return impl_->compiler.begin(module, impl_->options.host_call, impl_->options.entry_keys); });
+  return or_out_of_memory([&] { return impl_->compiler.begin(module, impl_->options); });
 }
 
 Status BaselineCompiler::function(const FunctionBody& body) {

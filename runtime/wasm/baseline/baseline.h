@@ -49,6 +49,12 @@ struct FlagSite {
   enum class Shape : std::uint8_t { Branch, Select, Value } shape;
 };
 
+// A detour at a loop's head or a function's entry.
+struct InterruptSite {
+  std::uint32_t code_offset;  // of the patch site
+  std::uint32_t module_offset;
+};
+
 // Runs guest code (a FuncRef's) in `context` on the guest's stack, from `guest_stack_top` downwards. `slots` holds the
 // arguments as 64-bit words and takes the results: i32 and f32 zero-extended. Returns a TrapCode. One per signature.
 using EnterThunk = std::uint32_t (*)(VmContext* context, const void* code, std::uint64_t* slots, void* guest_stack_top);
@@ -95,6 +101,7 @@ struct BaselineCode {
   std::vector<TrapSite> traps;
   std::vector<FunctionRange> functions;
   std::vector<FlagSite> flag_sites;
+  std::vector<InterruptSite> interrupt_sites;  // sorted by code offset
   std::size_t sites = 0;
 };
 
@@ -113,7 +120,9 @@ struct BaselineOptions {
   // By function index less imports: entry_states states each; must outlive the code. Null: no entry sites, and no
   // thunks between the tiers.
   std::deque<StaticSwitch>* entry_keys = nullptr;
-  bool portable_code = false;  // only instructions that every supported processor has
+  StaticKey* interrupt = nullptr;   // of the sites at loop heads and function entries; null: none
+  DetourFunction detour = nullptr;  // that they call
+  bool portable_code = false;       // only instructions that every supported processor has
 };
 
 class BaselineCompiler final : public FunctionSink {

@@ -53,7 +53,9 @@ void FunctionCompiler<S>::open_loop(const Op& op) {
     expect_results(block.height, params);
   }
   block.label = s_.new_label();
+  if (module_.interrupts != nullptr) s_.align_loop();
   s_.bind(block.label);
+  interrupt_site(op.offset);
 }
 
 // `compare` emits the comparison and returns the condition. Both arms start with everything in slots.

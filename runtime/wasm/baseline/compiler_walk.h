@@ -199,6 +199,7 @@ void FunctionCompiler<S>::enter() {
   s_.enter_function(frame_, pinning_.saved());
   bring_arguments();
   zero_locals();
+  if (!analysis_.is_leaf()) interrupt_site(body_->offset);
   Block& function = blocks_.emplace_back();
   function.kind = OpKind::Return;
   function.end = static_cast<std::uint32_t>(body_->ops.size() - 1);
@@ -264,6 +265,15 @@ void FunctionCompiler<S>::zero_locals() {
     words = 1;
   }
   zero_run();
+}
+
+// The processor flags are dead, and every register is kept.
+template <Selection S>
+void FunctionCompiler<S>::interrupt_site(std::uint32_t module_offset) {
+  if (module_.interrupts == nullptr) return;
+  const DetourStub detour = s_.add_detour();
+  module_.interrupts->add(module_offset, detour.stub);
+  s_.bind(detour.resume);
 }
 
 // --- where locals live, by position ---

@@ -52,7 +52,7 @@ class FlagImportSites {
   void number(const Place& place, const asmjit::Label& one, PendingValueSite pending);
 
   [[nodiscard]] const SiteEmitter& emitter() const { return emitter_; }
-  [[nodiscard]] SiteEmitter& emitter() { return emitter_; }
+  [[nodiscard]] SiteEmitter& emitter() { return emitter_; }  // for the module's other sites
   [[nodiscard]] std::vector<FlagSite>& flag_sites() { return flag_sites_; }
   // What the stubs of numbers need to know; the holder is linked.
   [[nodiscard]] std::vector<ValueSite> value_sites(const asmjit::CodeHolder& holder) const;

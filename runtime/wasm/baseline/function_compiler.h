@@ -15,6 +15,7 @@
 #include "runtime/wasm/baseline/flag_import_sites.h"
 #include "runtime/wasm/baseline/frame_layout.h"
 #include "runtime/wasm/baseline/function_analysis.h"
+#include "runtime/wasm/baseline/interrupt_sites.h"
 #include "runtime/wasm/baseline/operand_stack.h"
 #include "runtime/wasm/baseline/parallel_move.h"
 #include "runtime/wasm/baseline/pinning.h"
@@ -27,6 +28,7 @@ struct ModuleContext : ModuleView {
   std::span<const std::uint32_t> canonical_types;  // by type index
   std::span<const asmjit::Label> entries;          // by function index less imports
   FlagImportSites* flags = nullptr;
+  InterruptSites* interrupts = nullptr;  // null: none are wanted
 };
 
 template <Selection S>
@@ -95,6 +97,7 @@ class FunctionCompiler {
   void enter();
   void bring_arguments();
   void zero_locals();
+  void interrupt_site(std::uint32_t module_offset);
   void retire_locals(std::uint32_t position);
   void seek(std::uint32_t position);
   [[nodiscard]] const Op& op_at(std::uint32_t position) const { return body_->ops[position]; }

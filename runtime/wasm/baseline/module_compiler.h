@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,9 +48,9 @@ class ModuleCompiler {
   ModuleCompiler(const ModuleCompiler&) = delete;
   ModuleCompiler& operator=(const ModuleCompiler&) = delete;
 
-  // Thunks, and what functions refer to. `data` and the keys (BaselineOptions::entry_keys) must outlive the compiler.
-  // Errors: OutOfMemory.
-  Status begin(const ModuleData& data, HostCallFunction host_call, std::deque<StaticSwitch>* entry_keys = nullptr);
+  // Thunks, and what functions refer to. `data`, and of the options the keys, must outlive the compiler. Errors:
+  // OutOfMemory.
+  Status begin(const ModuleData& data, const BaselineOptions& options);
   // Errors: OutOfMemory.
   Status function(const FunctionBody& body);
   // Moves what is known of the code, but for what publishing says, to `code`. Errors: those of begin() and function().
@@ -68,6 +69,7 @@ class ModuleCompiler {
   asmjit::Error prepared_;
   S selection_;
   FlagImportSites flags_;
+  std::optional<InterruptSites> interrupts_;
   std::vector<SignatureLayout> layouts_;        // by type index
   std::vector<std::uint32_t> canonical_types_;  // by type index
   std::vector<std::uint8_t> flag_sites_;        // by imported function
@@ -82,9 +84,8 @@ class ModuleCompiler {
 };
 
 template <Selection S>
-Status ModuleCompiler<S>::begin(const ModuleData& data, HostCallFunction host_call,
-                                std::deque<StaticSwitch>* entry_keys) {
-  entry_keys_ = entry_keys;
+Status ModuleCompiler<S>::begin(const ModuleData& data, const BaselineOptions& options) {
+  entry_keys_ = options.entry_keys;
   layouts_.reserve(data.types.size());
   for (const FunctionType& type : data.types) {
     layouts_.emplace_back(type, S::roles);
@@ -101,12 +102,13 @@ Status ModuleCompiler<S>::begin(const ModuleData& data, HostCallFunction host_ca
   context_.canonical_types = canonical_types_;
   context_.entries = entries_;
   context_.flags = &flags_;
-  selection_.begin_module();
+  if (options.interrupt != nullptr) context_.interrupts = &interrupts_.emplace(flags_.emitter(), *options.interrupt);
+  selection_.begin_module(options.detour);
   for (const SignatureLayout& layout : layouts_) {
     enter_thunks_.push_back(selection_.offset());
     selection_.enter_thunk(layout);
     host_thunks_.push_back(selection_.offset());
-    selection_.host_thunk(layout, host_call);
+    selection_.host_thunk(layout, options.host_call);
   }
   if (entry_keys_ != nullptr) tier_thunks();
   return status();
@@ -164,6 +166,7 @@ Status ModuleCompiler<S>::finish(BaselineCode& code) {
   code.functions = std::move(ranges_);
   code.traps = std::move(selection_.traps());
   code.flag_sites = std::move(flags_.flag_sites());
+  if (interrupts_) code.interrupt_sites = std::move(interrupts_->sites());
   code.sites = flags_.emitter().sites().size();
   return Ok{};
 }

@@ -23,6 +23,11 @@
 
 namespace shunt::wasm::baseline {
 
+// A site's stub, which is emitted behind the function, and where it goes back to, which is for the caller to bind.
+struct DetourStub {
+  asmjit::Label stub, resume;
+};
+
 template <class S>
 concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& scratch, asmjit::Label label,
                              std::span<const asmjit::Label> labels, typename S::Condition condition, ValueType type,
@@ -93,6 +98,10 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   s.convert(info, reg, value, scratch);
   s.resize_float(type, reg, value);  // to this type
   s.reinterpret(type, reg, value);   // to this type
+
+  // --- detours ---
+  s.align_loop();  // so that a site's one instruction fits without padding; nothing may branch to before
+  { s.add_detour() } -> std::same_as<DetourStub>;
 
   // --- calls ---
   s.call(label);

@@ -75,6 +75,27 @@ void X86Selection::call_builtin(Builtin builtin) {
   note_return();
 }
 
+// --- detours ---
+
+void X86Selection::align_loop() {
+  constexpr std::uint32_t word = 8;
+  a_.align(AlignMode::kCode, word);
+}
+
+DetourStub X86Selection::add_detour() {
+  const ColdPath& path = cold(ColdPath::Kind::Detour);
+  return {path.entry, path.resume};
+}
+
+// Over the red zone, which leaves use, and back. LEA leaves the flags alone.
+void X86Selection::emit_cold_detour(const ColdPath& path) {
+  a_.lea(x86::rsp, frame_word(-static_cast<std::int32_t>(red_zone), 8));
+  a_.call(detour_thunk_);
+  note_return();
+  a_.lea(x86::rsp, frame_word(static_cast<std::int32_t>(red_zone), 8));
+  jump(path.resume);
+}
+
 // --- behind the function ---
 
 void X86Selection::trap(TrapCode trap) {
@@ -125,6 +146,9 @@ void X86Selection::emit_cold(const ColdPath& path) {
       return;
     case ColdPath::Kind::CallOtherContext:
       emit_cold_call(path);
+      return;
+    case ColdPath::Kind::Detour:
+      emit_cold_detour(path);
       return;
   }
 }

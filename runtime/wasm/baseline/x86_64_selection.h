@@ -81,8 +81,9 @@ class X86Selection {
 
   X86Selection(asmjit::CodeHolder& holder, X86Features features);
 
-  // What functions refer to: shared data, the thunk of builtins, the trap exit. Once, before the first function.
-  void begin_module();
+  // What functions refer to: shared data, the thunks of builtins and detours, the trap exit. Once, before the first
+  // function.
+  void begin_module(DetourFunction detour);
   [[nodiscard]] std::uint32_t trap_exit() const { return trap_exit_; }  // offset
 
   // Thunks (x86_64_thunks.cpp) at the cursor. Their conventions: baseline.h.
@@ -155,6 +156,9 @@ class X86Selection {
   void call_reference(Reg reference, const FrameLayout& frame);
   void call_builtin(Builtin builtin);
 
+  void align_loop();
+  DetourStub add_detour();
+
  private:
   using Gp = asmjit::x86::Gp;
   using Mem = asmjit::x86::Mem;
@@ -172,6 +176,7 @@ class X86Selection {
       TruncateUnsigned64,
       ConvertUnsigned64,
       CallOtherContext,
+      Detour,
     };
     Kind kind;
     asmjit::Label entry, resume;
@@ -242,6 +247,7 @@ class X86Selection {
   void arguments_to_slots(const SignatureLayout& layout, Reg base, std::int32_t incoming);
   void results_from_slots(const SignatureLayout& layout, Reg base, std::int32_t incoming);
   void builtin_thunk();
+  void detour_thunk(DetourFunction detour);
   void leave_guest();
   void save_for_host(std::int32_t bytes);
   void restore_from_host(std::int32_t bytes);
@@ -258,6 +264,7 @@ class X86Selection {
   void emit_cold_truncation_unsigned(const ColdPath& path);
   void emit_cold_conversion(const ColdPath& path);
   void emit_cold_call(const ColdPath& path);
+  void emit_cold_detour(const ColdPath& path);
 
   asmjit::x86::Assembler a_;
   X86Features features_;
@@ -268,7 +275,7 @@ class X86Selection {
   std::vector<JumpTable> tables_;
   std::vector<asmjit::Label> table_targets_;
   asmjit::Label sign_masks_[2], magnitude_masks_[2];  // f32, f64
-  asmjit::Label builtin_thunk_, trap_exit_label_, leave_guest_;
+  asmjit::Label builtin_thunk_, detour_thunk_, trap_exit_label_, leave_guest_;
   std::uint32_t trap_exit_ = 0;
   // The general register whose zero flag the last instruction left, and where that instruction ended.
   Reg flags_of_{};

@@ -3,6 +3,7 @@
 // The host's frame while guest code runs, from where ExecutionState::trap_frame points upwards:
 //   the outer trap_frame, the outer host_stack, the slots, r15 r14 r13 r12 rbx rbp, the return address
 // host_stack is the same address: calls into the host go on below it.
+#include <array>
 #include <cstring>
 
 #include "runtime/wasm/baseline/x86_64_selection.h"
@@ -22,13 +23,15 @@ x86::Mem field(const x86::Gp& base, std::size_t offset, std::uint32_t bytes = 8)
 
 }  // namespace
 
-void X86Selection::begin_module() {
+void X86Selection::begin_module(DetourFunction detour) {
   builtin_thunk_ = new_label();
+  detour_thunk_ = new_label();
   trap_exit_label_ = new_label();
   leave_guest_ = new_label();
   shared_data();
   leave_guest();
   builtin_thunk();
+  detour_thunk(detour);
 }
 
 void X86Selection::shared_data() {
@@ -227,6 +230,65 @@ void X86Selection::builtin_thunk() {
   a_.cmp(field(x86::rcx, offsetof(ExecutionState, trap), 4), Imm(0));
   a_.jne(trap_exit_label_);
   restore_from_host(0);
+}
+
+// --- detours ---
+
+// Called by stubs. Keeps every register and the flags. If nothing is wanted of this guest, two loads and branches, and
+// one word of stack beside the return address: a key that is on for another guest's sake costs this one no more.
+void X86Selection::detour_thunk(DetourFunction detour) {
+  const Label ask_thread = new_label();
+  const Label nothing = new_label();
+  const Label wanted = new_label();
+  const auto execution = [this](const Gp& reg) { a_.mov(reg, field(gpq(context), offsetof(VmContext, execution))); };
+  a_.align(AlignMode::kCode, 16);
+  bind(detour_thunk_);
+  // 1. Anything? JRCXZ leaves the flags alone.
+  a_.push(x86::rcx);
+  execution(x86::rcx);
+  a_.mov(x86::ecx, field(x86::rcx, offsetof(ExecutionState, interrupted), 4));
+  a_.jecxz(x86::rcx, ask_thread);
+  a_.jmp(wanted);
+  bind(ask_thread);
+  execution(x86::rcx);
+  a_.mov(x86::rcx, field(x86::rcx, offsetof(ExecutionState, safepoint_wanted)));
+  a_.movzx(x86::ecx, x86::byte_ptr(x86::rcx));
+  a_.jecxz(x86::rcx, nothing);
+  a_.jmp(wanted);
+  bind(nothing);
+  a_.pop(x86::rcx);
+  a_.ret();
+  // 2. Save what the System V convention does not preserve; rbx holds the stack pointer over the call.
+  constexpr std::array kept = {x86::rax, x86::rdx, x86::rbx, x86::rsi, x86::rdi, x86::r8, x86::r9, x86::r10, x86::r11};
+  constexpr std::int32_t floats = 16;
+  constexpr std::int32_t return_address = 16 * floats + 8 * (static_cast<std::int32_t>(kept.size()) + 2);
+  bind(wanted);
+  a_.pushfq();
+  for (const Gp& reg : kept) a_.push(reg);
+  a_.sub(x86::rsp, Imm(16 * floats));
+  for (std::int32_t i = 0; i < floats; ++i) {
+    a_.movups(frame_word(16 * i, 16), x86::xmm(static_cast<std::uint32_t>(i)));
+  }
+  // 3. On the host's stack, as for a host function.
+  a_.mov(x86::rbx, x86::rsp);
+  execution(x86::r10);
+  publish_guest_state(r10, return_address);
+  a_.mov(x86::rdi, x86::r11);
+  a_.mov(x86::rsp, field(x86::r10, offsetof(ExecutionState, host_stack)));
+  move_constant(true, rax, reinterpret_cast<std::uintptr_t>(detour));
+  a_.call(x86::rax);
+  a_.mov(x86::rsp, x86::rbx);
+  a_.test(x86::eax, x86::eax);
+  a_.jne(trap_exit_label_);
+  // 4. Back.
+  for (std::int32_t i = 0; i < floats; ++i) {
+    a_.movups(x86::xmm(static_cast<std::uint32_t>(i)), frame_word(16 * i, 16));
+  }
+  a_.add(x86::rsp, Imm(16 * floats));
+  for (std::size_t i = kept.size(); i-- > 0;) a_.pop(kept[i]);
+  a_.popfq();
+  a_.pop(x86::rcx);
+  a_.ret();
 }
 
 // --- stubs of flag values ---

@@ -1,6 +1,9 @@
 // From the host into guest code and back.
 #include <utility>
 
+#include "runtime/wasm/control/detour.h"
+#include "runtime/wasm/control/guest_thread.h"
+#include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/instance_state.h"
 #include "runtime/wasm/instance/traps.h"
 
@@ -28,9 +31,11 @@ class CallDepth {
   explicit CallDepth(StoreState& store)
       : store_(store), guest_stack_(store.execution.guest_stack), guest_pc_(store.execution.guest_pc) {
     ++store_.depth;
+    store_.interrupts->run();
     store_.execution.guest_pc = nullptr;  // the new call has not left guest code yet
   }
   ~CallDepth() {
+    store_.interrupts->leave();
     --store_.depth;
     store_.execution.guest_stack = guest_stack_;
     store_.execution.guest_pc = guest_pc_;
@@ -66,9 +71,15 @@ Status call_function(InstanceState& instance, std::uint32_t function, std::uint6
       code.code.entry<std::remove_pointer_t<EnterThunk>>(code.enter_thunks[instance.data().functions[function].type]);
   const FuncRef& callee = instance.functions[function];
   std::uint8_t* const top = next_frame(store);
+  Result<Thread*> thread = guest_thread(*store.engine);
+  if (!thread) return std::move(thread).error();
+  store.thread = *thread;  // the same at any depth
+  store.execution.safepoint_wanted = &store.thread->safepoint_wanted();
   const TrapScope traps(store);
+  const GuestScope guest(*store.thread, top, store.walker);
   const CallDepth depth(store);
-  const auto trap = static_cast<TrapCode>(enter(callee.context, callee.code, slots, top));
+  const TrapCode trap = may_go_on(store) ? static_cast<TrapCode>(enter(callee.context, callee.code, slots, top))
+                                         : static_cast<TrapCode>(store.execution.trap);
   if (trap == TrapCode::None) return Ok{};
   return outcome(store, trap, instance.data().source_name);
 }

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "runtime/wasm/control/detour.h"
+#include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/inline_buffer.h"
 #include "runtime/wasm/instance/store_state.h"
 
@@ -40,7 +42,12 @@ Status call(const HostBinding& binding, std::uint64_t* slots) {
   return Ok{};
 }
 
+// The guest waits meanwhile.
 Status call_and_catch(const HostBinding& binding, std::uint64_t* slots) {
+  StoreState& store = *binding.context.execution->store;
+  const ExecutionState& execution = store.execution;
+  const HostScope host(*store.thread, {execution.guest_pc, execution.guest_stack, nullptr});
+  const HostPause pause(*store.interrupts);
   try {
     return call(binding, slots);
   } catch (const std::exception& exception) {
@@ -55,7 +62,7 @@ Status call_and_catch(const HostBinding& binding, std::uint64_t* slots) {
 std::uint32_t call_host_function(VmContext* host_context, std::uint64_t* slots) {
   const HostBinding& binding = *static_cast<const HostBinding*>(host_context->host);
   Status status = call_and_catch(binding, slots);
-  if (status) return 0;
+  if (status) return may_go_on(*host_context->execution->store) ? 0 : 1;
   ExecutionState& execution = *host_context->execution;
   execution.store->host_error = std::move(status).error();
   execution.trap = static_cast<std::uint32_t>(TrapCode::HostError);

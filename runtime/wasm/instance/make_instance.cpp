@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "runtime/wasm/control/guest_thread.h"
+#include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/extern_value.h"
 #include "runtime/wasm/instance/traps.h"
 #include "shunt/runtime/flags.h"
@@ -154,7 +156,9 @@ class Maker {
     if (module().tiers) module().tiers->add_instance(instance_.own_functions());
     const ModuleState* const same =
         store_.modules.find([this](const ModuleState& other) { return &other == &module(); });
-    if (same == nullptr) store_.modules.add(&module());
+    if (same != nullptr) return;
+    store_.modules.add(&module());
+    store_.interrupts->add_module(instance_.module);
   }
 
   Status apply_elements() {
@@ -205,10 +209,23 @@ class Maker {
   std::span<const Extern* const> imports_;
 };
 
+// Guest code of a store may call one another's directly, so one attachment of the thread has to do.
+Status join_engine(StoreState& store, const ModuleState& module) {
+  Engine& engine = module.control->engine;
+  if (store.engine != nullptr && store.engine != &engine) {
+    return make_error(ErrorCode::InvalidArgument,
+                      module.data->source_name + ": the store has modules that were loaded with another engine");
+  }
+  if (store.engine == nullptr) store.walker = stack_scanner(engine);
+  store.engine = &engine;
+  return Ok{};
+}
+
 }  // namespace
 
 Result<InstanceState*> make_instance(StoreState& store, std::shared_ptr<const ModuleState> module,
                                      std::span<const Extern* const> imports) {
+  if (Status joined = join_engine(store, *module); !joined) return std::move(joined).error();
   return Maker(store, std::move(module), imports).make();
 }
 

@@ -1,17 +1,25 @@
 #include <utility>
 
+#include "runtime/wasm/control/deadlines.h"
+#include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/instance_state.h"
 #include "runtime/wasm/instance/traps.h"
 
 namespace shunt::wasm {
 
 StoreState::StoreState(const runtime::StoreOptions& store_options, GuestStack guest_stack)
-    : options(store_options), stack(std::move(guest_stack)), table_elements_left(store_options.max_table_elements) {
+    : options(store_options),
+      stack(std::move(guest_stack)),
+      interrupts(std::make_shared<InterruptState>(execution)),
+      table_elements_left(store_options.max_table_elements) {
   execution.store = this;
   trap_context.execution = &execution;
 }
 
-StoreState::~StoreState() = default;
+StoreState::~StoreState() {
+  withdraw_deadline(*interrupts);
+  interrupts->end();
+}
 
 LinearMemory& StoreState::own(std::unique_ptr<LinearMemory> memory) {
   owned_memories.push_back(std::move(memory));
@@ -40,5 +48,13 @@ Store::Store(std::unique_ptr<wasm::StoreState> state) : state_(std::move(state))
 Store::~Store() = default;
 Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
+
+InterruptHandle Store::interrupt_handle() const {
+  return InterruptHandle(state_->interrupts);
+}
+
+void Store::on_yield(YieldFunction function) {
+  state_->interrupts->on_yield = std::move(function);
+}
 
 }  // namespace shunt::runtime

@@ -15,10 +15,12 @@
 #include "runtime/wasm/instance/vm_context.h"
 #include "runtime/wasm/module/module_state.h"
 #include "shunt/runtime/instance.h"
+#include "shunt/thread.h"
 
 namespace shunt::wasm {
 
 struct InstanceState;
+class InterruptState;
 
 // An append-only list that a signal handler may walk at any moment: a node is complete before it is reachable. Not
 // thread-safe.
@@ -65,10 +67,14 @@ struct StoreState {
   runtime::StoreOptions options;
   GuestStack stack;  // the signal handler reads its bounds
   ExecutionState execution{};
-  std::uint32_t depth = 0;            // calls into guest code in progress
-  std::optional<Error> host_error;    // with TrapCode::HostError: what the host function returned
-  std::uint64_t table_elements_left;  // of StoreOptions::max_table_elements
-  std::uintptr_t fault_pc = 0;        // written by the signal handler: the instruction that trapped
+  const std::shared_ptr<InterruptState> interrupts;  // who asks for this store's guests; any thread
+  Engine* engine = nullptr;                          // of all its modules; null before the first
+  FrameWalker walker;                                // of the guest stack
+  Thread* thread = nullptr;                          // while a call is in progress: of the thread that made it
+  std::uint32_t depth = 0;                           // calls into guest code in progress
+  std::optional<Error> host_error;                   // with TrapCode::HostError: what the host function returned
+  std::uint64_t table_elements_left;                 // of StoreOptions::max_table_elements
+  std::uintptr_t fault_pc = 0;                       // written by the signal handler: the instruction that trapped
   // Likewise, of a trap in optimised code, which may be gone when the message is made.
   const ModuleState* fault_module = nullptr;
   std::optional<CodePlace> fault_place;

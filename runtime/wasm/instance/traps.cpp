@@ -8,6 +8,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/fault_context.h"
 
 namespace shunt::wasm {
@@ -148,6 +149,9 @@ TrapScope::TrapScope(StoreState& entered) noexcept : store(entered), outer(inner
 TrapScope::~TrapScope() {
   innermost = outer;
 }
+const TrapScope* TrapScope::of_this_thread() noexcept {
+  return innermost;
+}
 
 std::string_view describe(TrapCode trap) {
   switch (trap) {
@@ -175,6 +179,8 @@ std::string_view describe(TrapCode trap) {
       return "undefined element";
     case TrapCode::HostError:
       return "host function failed";
+    case TrapCode::Interrupted:
+      return "interrupted";
   }
   return "trap";
 }
@@ -217,18 +223,21 @@ Place trap_place(const StoreState& store) {
 }  // namespace
 
 Error trap_error(const StoreState& store, TrapCode trap, std::string_view module_name) {
+  const bool is_interrupt = trap == TrapCode::Interrupted;
+  const ErrorCode code = is_interrupt ? ErrorCode::Interrupted : ErrorCode::Trap;
+  std::string what(describe(trap));
+  if (is_interrupt) what += ": " + store.interrupts->reason();
   const Place place = trap_place(store);
-  if (place.module == nullptr)
-    return make_error(ErrorCode::Trap, std::string(module_name) + ": " + std::string(describe(trap)));
+  if (place.module == nullptr) return make_error(code, std::string(module_name) + ": " + what);
   const ModuleData& module = *place.module->data;
-  std::string message = module.source_name + ": " + std::string(describe(trap));
+  std::string message = module.source_name + ": " + what;
   if (place.function) message += " in function " + module.display_name(*place.function);
   if (place.module_offset) {
     char text[24];
     std::snprintf(text, sizeof text, " at byte 0x%04x", *place.module_offset);
     message += text;
   }
-  return make_error(ErrorCode::Trap, std::move(message));
+  return make_error(code, std::move(message));
 }
 
 }  // namespace shunt::wasm

@@ -42,6 +42,9 @@ class TrapScope {
   TrapScope(const TrapScope&) = delete;
   TrapScope& operator=(const TrapScope&) = delete;
 
+  // Of the calling thread; null outside of any.
+  static const TrapScope* of_this_thread() noexcept;
+
   StoreState& store;
   const TrapScope* const outer;
 };

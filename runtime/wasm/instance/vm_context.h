@@ -28,7 +28,8 @@ enum class TrapCode : std::uint32_t {
   InvalidConversion,
   StackOverflow,
   UndefinedElement,
-  HostError,  // a host function failed: StoreState holds its Error
+  HostError,    // a host function failed: StoreState holds its Error
+  Interrupted,  // stopped from outside: control/interrupt_state.h
 };
 
 // What a funcref points to. Lives as long as its instance's store.
@@ -64,8 +65,11 @@ struct ExecutionState {
       guest_pc;        // return address into guest code, published with it; the trap site one byte before it says where
   void* trap_frame;    // host stack pointer that the trap exit restores: the innermost enter thunk's frame
   std::uint32_t trap;  // TrapCode of the pending trap; set by the host side before it asks for the trap exit
-  std::uint32_t padding;
+  // What is wanted of the guest (control/interrupt_state.h): not zero, and it is asked for at the next site. Written by
+  // any thread, as an atomic; what detours test first.
+  std::uint32_t interrupted;
   StoreState* store;
+  const void* safepoint_wanted;  // one byte, not zero: the engine wants the thread that runs the guest to be seen
 };
 
 // Calls from guest code into the runtime, through the builtin thunk (which switches to the host's stack). All take and
@@ -104,6 +108,11 @@ struct VmContext {
   // GlobalCell own_globals[]: one per global that the module defines, at own_globals_offset
 };
 inline constexpr std::size_t own_globals_offset = (sizeof(VmContext) + 15) / 16 * 16;
+
+// What a detour's stub calls, on the host's stack, if something is wanted of the guest. `site` is the return address
+// into the stub, published as ExecutionState::guest_pc, with the guest's stack pointer. The same for all tiers: it
+// finds the store by the thread. Returns 0: the guest goes on; else to trap (execution->trap says why). Never throws.
+using DetourFunction = std::uint32_t (*)(const void* site);
 
 // Called by host-call thunks on the host's stack. `slots` holds the arguments as 64-bit words and takes the results.
 // Returns 0, or non-zero to trap (execution->trap says why). Never throws.

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "runtime/wasm/control/detour.h"
 #include "runtime/wasm/instance/host_function.h"
 #include "runtime/wasm/module/code_names.h"
 #include "runtime/wasm/module/flag_imports.h"
@@ -24,16 +25,20 @@ std::uint64_t since(Clock::time_point start) {
 // needs.
 class CompilingSink final : public FunctionSink {
  public:
-  CompilingSink(Engine& engine, flags::FlagSet& flags, ModuleState& state)
-      : engine_(engine), flags_(flags), state_(state) {}
+  CompilingSink(Engine& engine, flags::FlagSet& flags, ModuleState& state, const runtime::ModuleOptions& options)
+      : engine_(engine), flags_(flags), state_(state), options_(options) {}
 
   Status begin_code(const ModuleData& module) override {
     const Clock::time_point start = Clock::now();
     Result<std::vector<FlagImport>> imports = resolve_flag_imports(module, flags_);
     if (!imports) return std::move(imports).error();
     state_.flag_imports = std::move(*imports);
-    BaselineOptions options{
-        .engine = &engine_, .flags = &flags_, .flag_imports = state_.flag_imports, .host_call = &call_host_function};
+    BaselineOptions options{.engine = &engine_,
+                            .flags = &flags_,
+                            .flag_imports = state_.flag_imports,
+                            .host_call = &call_host_function,
+                            .interrupt = options_.interruptible ? &state_.control->interrupt : nullptr,
+                            .detour = &serve_detour};
     if (state_.tiers) {
       options.entry_keys = &state_.tiers->make_keys(module.functions.size() - module.imported_functions);
     }
@@ -57,6 +62,7 @@ class CompilingSink final : public FunctionSink {
   Engine& engine_;
   flags::FlagSet& flags_;
   ModuleState& state_;
+  const runtime::ModuleOptions& options_;
   std::optional<BaselineCompiler> compiler_;
 };
 
@@ -70,6 +76,7 @@ void complete(ModuleState& state) {
   state.stats.machine_code_bytes = state.code->code.size();
   state.stats.functions = data.functions.size() - data.imported_functions;
   state.stats.sites = state.code->sites;
+  state.stats.flag_sites = state.code->flag_sites.size();
 }
 
 }  // namespace
@@ -83,7 +90,8 @@ Status ModuleLoader::check_tier(const runtime::ModuleOptions& options) const {
 
 Status ModuleLoader::compile_baseline(ModuleState& state, std::span<const std::uint8_t> bytes,
                                       const runtime::ModuleOptions& options) {
-  CompilingSink sink(engine_, flags_, state);
+  state.control = std::make_unique<ControlKeys>(engine_);
+  CompilingSink sink(engine_, flags_, state, options);
   const Clock::time_point start = Clock::now();
   Result<std::unique_ptr<ModuleData>> data = read_module(bytes, options.name, sink);
   if (!data) return std::move(data).error();
@@ -94,6 +102,7 @@ Status ModuleLoader::compile_baseline(ModuleState& state, std::span<const std::u
   Result<std::unique_ptr<BaselineCode>> code = sink.finish();
   if (!code) return std::move(code).error();
   state.code = std::move(*code);
+  if (Status added = engine_.add_safepoint_key(state.control->interrupt); !added) return added;
   state.stats.publish_ns = since(finishing);
   complete(state);
   return name_code(engine_, state);

@@ -26,6 +26,9 @@ std::vector<ModuleSite> Module::sites(const Engine& engine) const {
   const wasm::ModuleData& data = *state_->data;
   std::unordered_map<std::uint32_t, const wasm::FlagSite*> flag_sites;  // by code offset
   for (const wasm::FlagSite& flag : code.flag_sites) flag_sites.emplace(flag.code_offset, &flag);
+  std::unordered_map<std::uint32_t, std::uint32_t> interrupt_sites;  // module offset by code offset
+  for (const wasm::InterruptSite& site : code.interrupt_sites)
+    interrupt_sites.emplace(site.code_offset, site.module_offset);
   std::vector<ModuleSite> out;
   for (SiteInfo& site : engine.sites(code.code)) {
     ModuleSite& described = out.emplace_back();
@@ -38,6 +41,9 @@ std::vector<ModuleSite> Module::sites(const Engine& engine) const {
       described.module_offset = flag.module_offset;
       described.flag = data.functions[flag.import].name;
       described.shape = shape_of(flag.shape);
+    } else if (const auto interrupt = interrupt_sites.find(described.code_offset); interrupt != interrupt_sites.end()) {
+      described.module_offset = interrupt->second;
+      described.interrupts = true;
     }
     if (described.function) described.function_name = data.display_name(*described.function);
   }

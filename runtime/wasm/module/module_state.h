@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "runtime/wasm/baseline/baseline.h"
+#include "runtime/wasm/control/control_keys.h"
 #include "runtime/wasm/module/module_data.h"
 #include "runtime/wasm/tiers/tiers.h"
 
@@ -21,6 +22,7 @@ inline constexpr std::string_view flags_module = "flags";  // imports from here 
 struct ModuleState {
   std::unique_ptr<ModuleData> data;
   std::vector<FlagImport> flag_imports;  // one per imported function
+  std::unique_ptr<ControlKeys> control;  // ends after `code`, whose sites belong to them
   std::unique_ptr<Tiers> tiers;          // ends after `code`, whose entries lead to it; null: the baseline tier alone
   std::unique_ptr<BaselineCode> code;
   std::vector<std::uint32_t> canonical_types;                         // by type index

@@ -49,6 +49,22 @@ TEST_F(RunCommand, InvokesExports) {
   EXPECT_EQ(shunt({"run", "--invoke", "add", path("m.wat"), "2", "3"}).out, "5\n");  // as wasmtime writes it
 }
 
+TEST_F(RunCommand, StopsGuestsWhoseTimeIsOver) {
+  for (const Words& more : {Words{}, Words{"--threads", "3"}}) {
+    Words words = {"run", file("m.wat", guests::arithmetic), "--invoke", "forever", "--timeout", "50ms"};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ended ended = shunt(words);
+    EXPECT_EQ(ended.status, 124);
+    EXPECT_NE(ended.err.find("interrupted: its time is over in function"), std::string::npos) << ended.err;
+  }
+  EXPECT_EQ(invoke({"add", "1", "2", "--timeout", "1m"}).out, "3\n");
+  for (const char* wrong : {"2", "-1s", "fast", "1e30s", "0s"}) {
+    const Ended ended = shunt({"run", path("m.wat"), "--timeout", wrong});
+    EXPECT_EQ(ended.status, 2) << wrong;
+    EXPECT_NE(ended.err.find("write a time"), std::string::npos) << ended.err;
+  }
+}
+
 TEST_F(RunCommand, HelpsWithExports) {
   const auto refused = [&](const Words& words) {
     const Ended ended = invoke(words);

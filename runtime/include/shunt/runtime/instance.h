@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shunt/error.h"
+#include "shunt/runtime/interrupt.h"
 #include "shunt/runtime/module.h"
 #include "shunt/runtime/value.h"
 
@@ -35,6 +36,12 @@ class Store {
   ~Store();
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
+
+  // To stop this store's guests from any thread (shunt/runtime/interrupt.h). The handle may be used from any thread.
+  [[nodiscard]] InterruptHandle interrupt_handle() const;
+  // What InterruptHandle::request_yield() has called; none: yields pass unnoticed. Not while a guest of the store runs.
+  void on_yield(YieldFunction function);
+
   [[nodiscard]] wasm::StoreState& state() const { return *state_; }
 
  private:
@@ -93,7 +100,8 @@ class Linker {
   Status define_global(std::string_view module, std::string_view name, GlobalType type, Value value);
 
   // Links, allocates, applies segments, runs the start function. Imports of module "flags" need no definition. Errors:
-  // Unlinkable (message names the import, and both types), Uninstantiable, Trap.
+  // Unlinkable (message names the import, and both types), Uninstantiable, Trap, Interrupted; InvalidArgument if the
+  // store has a module of another engine.
   Result<Instance> instantiate(const Module& module);
 
  private:
@@ -108,8 +116,8 @@ class Instance {
   explicit Instance(wasm::InstanceState* state = nullptr) : state_(state) {}
 
   // Calls an exported function. Host functions that the guest called may call, too; then the calls share the guest's
-  // stack. Errors: InvalidArgument (no such export, wrong arguments), Trap (message: what, function, byte offset in the
-  // module), or what a host function returned.
+  // stack. Errors: InvalidArgument (no such export, wrong arguments), Trap or Interrupted (message: what, function,
+  // byte offset in the module), or what a host function returned.
   Result<std::vector<Value>> call(std::string_view export_name, std::span<const Value> arguments = {});
   [[nodiscard]] std::optional<FunctionType> function_type(std::string_view export_name) const;
 

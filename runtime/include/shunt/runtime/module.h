@@ -70,12 +70,17 @@ enum class Tier : std::uint8_t {
 struct ModuleOptions {
   std::string name = "<module>";  // for messages: the file that it came from
   Tier tier = Tier::Baseline;
+  // Sites at loop heads and function entries, at which guests can be stopped and seen (shunt/runtime/interrupt.h): a
+  // no-op each. Without, guest code holds up who interrupts it, and who waits for the engine's threads, until it
+  // leaves.
+  bool interruptible = true;
 };
 
 // What compiling cost and made.
 struct CompileStats {
   std::size_t module_bytes = 0, code_section_bytes = 0, machine_code_bytes = 0;
   std::size_t functions = 0, sites = 0;
+  std::size_t flag_sites = 0;    // of `sites`: reads of flags; the others are where guests can be stopped
   std::uint64_t decode_ns = 0;   // decode and validate (zero where it cannot be told apart from compile_ns)
   std::uint64_t compile_ns = 0;  // generate machine code
   std::uint64_t publish_ns = 0;
@@ -92,8 +97,9 @@ struct ModuleSite {
   std::uint32_t code_offset = 0;          // of the site, in the module's machine code
   std::optional<std::uint32_t> function;  // that holds it; empty for code that belongs to none
   std::string function_name;              // "name" or "function 12"
-  std::uint32_t module_offset = 0;        // of the read, in the module's bytes
+  std::uint32_t module_offset = 0;        // of the read, the loop or the function's body, in the module's bytes
   std::string flag;                       // the import's name: "key" or "key=variant"; empty if the site reads no flag
+  bool interrupts = false;                // at a loop's head or a function's entry
   Shape shape = Shape::Other;
 };
 

@@ -42,7 +42,7 @@ class Arm64Sink final : public wasm::FunctionSink {
       imports_.push_back({.flag = *flag, .type = type, .variant = {}});
     }
     compiler.emplace(asmjit::Environment(asmjit::Arch::kAArch64), wasm::baseline::Arm64Features::none(), imports_);
-    return compiler->begin(module, nullptr);
+    return compiler->begin(module, wasm::BaselineOptions{});
   }
   Status function(const FunctionBody& body) override { return compiler->function(body); }
 
