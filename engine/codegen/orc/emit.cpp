@@ -1,10 +1,12 @@
 // Sites in IR.
 #include <llvm/ADT/STLExtras.h>
 #include <llvm/ADT/SmallVector.h>
+#include <llvm/IR/Function.h>
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/Module.h>
 #include <llvm/TargetParser/Triple.h>
 
+#include <array>
 #include <string>
 
 #include "engine/codegen/orc/site_instructions.h"
@@ -14,56 +16,133 @@
 namespace shunt::orc {
 namespace {
 
+constexpr const char* frame_metadata = "shunt.frame";
+
+const llvm::Module& module_of(const llvm::IRBuilderBase& builder) {
+  return *builder.GetInsertBlock()->getModule();
+}
+
+const SiteInstructions* instructions_for(const llvm::IRBuilderBase& builder) {
+  return site_instructions(llvm::Triple(module_of(builder).getTargetTriple()));
+}
+
 // The name of an operand that is a label.
 std::string label(std::size_t operand) {
   return "${" + std::to_string(operand) + ":l}";
 }
 
-// The site's record, in a piece of the section of its own, so that the linker can drop it with its code; targets by
-// what they are called in the assembly.
-std::string record(KeyBase& key, SiteForm form, std::span<const std::string> targets) {
+std::string number(const void* address) {
+  return std::to_string(reinterpret_cast<std::uintptr_t>(address));
+}
+
+// A symbol in inline assembly, whatever characters it has.
+std::string quoted(llvm::StringRef symbol) {
+  std::string text = "\"";
+  for (const char c : symbol) text += c == '$' ? "$$" : c == '"' || c == '\\' ? std::string{'\\', c} : std::string{c};
+  return text + "\"";
+}
+
+// Reported by LLVM's diagnostics when the assembly is read.
+std::string refusal(const char* why) {
+  return std::string(".error \"shunt: ") + why + "\"\n";
+}
+std::string unknown_target() {
+  return refusal("patch sites are for x86-64 and arm64 in ELF objects, and the module's target triple is another");
+}
+std::string unknown_form() {
+  return refusal("a site in IR is a Toggle, an AlignedWord or an Unaligned");
+}
+
+std::string record(const KeyBase& key, SiteForm form, std::span<const std::string> targets) {
   const std::uint64_t form_and_count = static_cast<std::uint64_t>(form) | targets.size() << 8;
-  std::string text =
-      ".pushsection " + std::string(site_section) + ",\"a\",@progbits,unique,${:uid}\n.p2align 3\n.quad 1b\n.quad " +
-      std::to_string(reinterpret_cast<std::uintptr_t>(&key)) + "\n.quad " + std::to_string(form_and_count) + "\n";
+  std::string text = ".pushsection " + std::string(site_section) + ",\"a\",@progbits\n.p2align 3\n.quad 1b\n.quad " +
+                     number(&key) + "\n.quad " + std::to_string(form_and_count) + "\n";
   for (const std::string& target : targets) text += ".quad " + target + "\n";
-  return text + ".popsection";
+  return text + ".popsection\n";
+}
+
+// A stub lies behind the code of the section that its site is in, so it lives and dies with the site's function.
+std::string detour(const SiteInstructions& instructions, const KeyBase& key, SiteForm form, const std::string& entry) {
+  form = instructions.form(form);
+  const std::string site = instructions.site(form, "2f");
+  if (site.empty()) return unknown_form();
+  return site + "3:\n.subsection 1\n" + instructions.stub(entry) + ".previous\n" +
+         record(key, form, std::array{std::string("2b")});
+}
+
+llvm::CallInst* emit_stubbed(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, const std::string& entry,
+                             llvm::ArrayRef<llvm::Value*> operands) {
+  const SiteInstructions* const instructions = instructions_for(builder);
+  const std::string text = instructions == nullptr ? unknown_target() : detour(*instructions, key, form, entry);
+  std::string constraints = operands.empty() ? "" : "*m,";
+  constraints += "~{memory}";
+  if (instructions != nullptr && *instructions->clobbers != 0) constraints += std::string(",") + instructions->clobbers;
+  llvm::SmallVector<llvm::Type*> types;
+  for (llvm::Value* const operand : operands) types.push_back(operand->getType());
+  llvm::FunctionType* const type = llvm::FunctionType::get(builder.getVoidTy(), types, false);
+  llvm::CallInst* const call = builder.CreateCall(type, llvm::InlineAsm::get(type, text, constraints, true), operands);
+  if (!operands.empty()) {
+    call->addParamAttr(0, llvm::Attribute::get(builder.getContext(), llvm::Attribute::ElementType,
+                                               llvm::Type::getInt8Ty(builder.getContext())));
+  }
+  call->setDoesNotThrow();
+  return call;
+}
+
+// A byte of the function's frame. Assembly that refers to it stands behind the prologue, wherever shrink-wrapping would
+// have it else.
+llvm::AllocaInst* frame_byte(llvm::Function& function) {
+  llvm::BasicBlock& entry = function.getEntryBlock();
+  for (llvm::Instruction& instruction : entry) {
+    if (auto* const found = llvm::dyn_cast<llvm::AllocaInst>(&instruction); found && found->hasMetadata(frame_metadata))
+      return found;
+  }
+  llvm::IRBuilder<> builder(&entry, entry.begin());
+  llvm::AllocaInst* const made = builder.CreateAlloca(builder.getInt8Ty(), nullptr, "frame");
+  made->setMetadata(frame_metadata, llvm::MDNode::get(function.getContext(), {}));
+  return made;
 }
 
 }  // namespace
 
 llvm::CallBrInst* emit_branch(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, llvm::BasicBlock* off,
                               std::span<llvm::BasicBlock* const> targets) {
-  const llvm::Triple triple(builder.GetInsertBlock()->getModule()->getTargetTriple());
-  form = form_on(triple, form);
   llvm::SmallVector<llvm::BasicBlock*> blocks;
-  for (llvm::BasicBlock* const target : targets) {
-    if (!llvm::is_contained(blocks, target)) blocks.push_back(target);
-  }
-  const auto operand = [&](llvm::BasicBlock* target) {
-    return label(static_cast<std::size_t>(llvm::find(blocks, target) - blocks.begin()));
-  };
   std::vector<std::string> names;
-  for (llvm::BasicBlock* const target : targets) names.push_back(operand(target));
-  const std::string text = site_instruction(triple, form, names.front()) + record(key, form, names);
+  for (llvm::BasicBlock* const target : targets) {
+    const auto found = llvm::find(blocks, target);
+    names.push_back(label(static_cast<std::size_t>(found - blocks.begin())));
+    if (found == blocks.end()) blocks.push_back(target);
+  }
+  std::string text = unknown_target();
   std::string constraints;
   for (std::size_t i = 0; i < blocks.size(); ++i) constraints += i == 0 ? "!i" : ",!i";
-  constraints += site_clobbers(triple);
+  if (const SiteInstructions* const instructions = instructions_for(builder)) {
+    form = instructions->form(form);
+    const std::string site = instructions->site(form, names.front());
+    text = site.empty() ? unknown_form() : site + record(key, form, names);
+    if (*instructions->clobbers != 0) constraints += std::string(",") + instructions->clobbers;
+  }
   llvm::FunctionType* const type = llvm::FunctionType::get(builder.getVoidTy(), false);
-  llvm::InlineAsm* const assembly = llvm::InlineAsm::get(type, text, constraints, true);
-  return builder.CreateCallBr(type, assembly, off, blocks);
+  return builder.CreateCallBr(type, llvm::InlineAsm::get(type, text, constraints, true), off, blocks);
+}
+
+llvm::CallBrInst* emit_branch(llvm::IRBuilderBase& builder, StaticKey& key, llvm::BasicBlock* off,
+                              llvm::BasicBlock* on) {
+  return emit_branch(builder, key, SiteForm::Toggle, off, std::array{on});
 }
 
 llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, std::uint64_t entry) {
-  const llvm::Triple triple(builder.GetInsertBlock()->getModule()->getTargetTriple());
-  form = form_on(triple, form);
-  const std::string stub = "2b";
-  const std::string text = site_instruction(triple, form, "2f") +
-                           "3:\n.pushsection .text.shunt.stubs,\"ax\",@progbits\n" + detour_stub(triple, entry) +
-                           ".popsection\n" + record(key, form, {&stub, 1});
-  const std::string constraints = std::string("~{memory}") + site_clobbers(triple);
-  llvm::FunctionType* const type = llvm::FunctionType::get(builder.getVoidTy(), false);
-  return builder.CreateCall(type, llvm::InlineAsm::get(type, text, constraints, true));
+  return emit_stubbed(builder, key, form, std::to_string(entry), {});
+}
+
+llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, const llvm::Function& entry) {
+  return emit_stubbed(builder, key, form, quoted(entry.getName()), {});
+}
+
+llvm::CallInst* emit_safepoint(llvm::IRBuilderBase& builder, Engine& engine) {
+  llvm::AllocaInst* const frame = frame_byte(*builder.GetInsertBlock()->getParent());
+  return emit_stubbed(builder, engine.safepoint_key(), SiteForm::Toggle, number(Engine::safepoint_entry()), {frame});
 }
 
 }  // namespace shunt::orc

@@ -1,4 +1,9 @@
-// A site in an instruction set's own assembly. One file for each, chosen by the triple that code is generated for.
+// Sites and their stubs in an instruction set's own assembly: a table for each, chosen by the triple that code is
+// generated for. Numeric labels, because the optimiser may make copies of a piece of assembly:
+//
+//   1   the site's first byte
+//   2   its stub
+//   3   behind the site
 #pragma once
 
 #include <llvm/TargetParser/Triple.h>
@@ -9,18 +14,31 @@
 
 namespace shunt::orc {
 
-// The assembly of a site in state 0, with "1:" at its first byte; `target` is what the first target is called in it.
-// Empty if the instruction set is not known, or has no such form.
-std::string site_instruction(const llvm::Triple& triple, SiteForm form, const std::string& target);
+struct SiteInstructions {
+  // The form as the instruction set has it.
+  SiteForm (*form)(SiteForm wanted);
 
-// The assembly of a detour's stub, with "2:" at its first byte: calls `entry`, whose conventions are those of
-// engine/quiesce/safepoint_entry.h, and goes on at "3:".
-std::string detour_stub(const llvm::Triple& triple, std::uint64_t entry);
+  // A site in state 0, with "1:" at its first byte; `target` is what the first target is called. Empty: there is no
+  // such form.
+  std::string (*site)(SiteForm form, const std::string& target);
 
-// The form as the instruction set has it.
-SiteForm form_on(const llvm::Triple& triple, SiteForm form);
+  // A detour's stub (engine/quiesce/safepoint_entry.h), from "2:" on: calls `entry`, a symbol or a number, and goes on
+  // at "3".
+  std::string (*stub)(const std::string& entry);
 
-// What the instruction destroys, as constraints of inline assembly.
-const char* site_clobbers(const llvm::Triple& triple);
+  // What a site changes, as constraints of inline assembly.
+  const char* clobbers;
+};
+
+extern const SiteInstructions x86_64_instructions;
+extern const SiteInstructions arm64_instructions;
+
+// Null: shunt does not know the instruction set, or its objects are no ELF files.
+inline const SiteInstructions* site_instructions(const llvm::Triple& triple) {
+  if (!triple.isOSBinFormatELF()) return nullptr;
+  if (triple.getArch() == llvm::Triple::x86_64) return &x86_64_instructions;
+  if (triple.getArch() == llvm::Triple::aarch64) return &arm64_instructions;
+  return nullptr;
+}
 
 }  // namespace shunt::orc

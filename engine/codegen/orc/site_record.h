@@ -4,6 +4,8 @@
 //   1   the KeyBase*                       a number: code is generated for the process that runs it
 //   2   SiteForm | number of targets << 8
 //   3   the targets' addresses             relocated
+//
+// The linker's passes cut the section into records (section "shunt_sites.live"), each of which its function keeps.
 #pragma once
 
 #include <cstddef>
@@ -12,6 +14,7 @@
 namespace shunt::orc {
 
 inline constexpr const char* site_section = "shunt_sites";
+inline constexpr const char* live_site_section = "shunt_sites.live";
 
 struct SiteRecordHeader {
   std::uint64_t address;

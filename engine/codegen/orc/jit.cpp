@@ -1,0 +1,79 @@
+// An LLJIT for an engine.
+#include <llvm/ExecutionEngine/Orc/Debugging/DebuggerSupport.h>
+#include <llvm/ExecutionEngine/Orc/Debugging/PerfSupportPlugin.h>
+#include <llvm/Support/TargetSelect.h>
+
+#include "engine/codegen/orc/llvm_versions.h"
+#include "shunt/codegen/orc.h"
+
+namespace shunt::orc {
+namespace {
+
+bool prepare_llvm() {
+  llvm::InitializeNativeTarget();
+  llvm::InitializeNativeTargetAsmPrinter();
+  llvm::InitializeNativeTargetAsmParser();  // sites are inline assembly
+  return true;
+}
+
+llvm::Expected<std::unique_ptr<llvm::orc::ObjectLayer>> make_layer(llvm::orc::ExecutionSession& session, Engine& engine,
+                                                                   bool unwinding) {
+  auto memory = std::make_unique<CodeMemoryManager>(engine);
+  const auto sites = std::make_shared<SitePlugin>(*memory);
+  auto layer = std::make_unique<llvm::orc::ObjectLinkingLayer>(session, std::move(memory));
+  layer->addPlugin(sites);
+  if (unwinding) {
+    auto plugin = make_unwinding_plugin(session);
+    if (!plugin) return plugin.takeError();
+    layer->addPlugin(std::move(*plugin));
+  }
+  return layer;
+}
+
+llvm::Error add_perf(llvm::orc::LLJIT& jit) {
+  const auto process = jit.getProcessSymbolsJITDylib();
+  if (process == nullptr) {
+    return to_llvm(make_error(ErrorCode::InvalidArgument,
+                              "JitOptions::perf needs the process's symbols; let the builder link them by default"));
+  }
+  auto plugin =
+      llvm::orc::PerfSupportPlugin::Create(jit.getExecutionSession().getExecutorProcessControl(), *process, true, true);
+  if (!plugin) return plugin.takeError();
+  static_cast<llvm::orc::ObjectLinkingLayer&>(jit.getObjLinkingLayer()).addPlugin(std::move(*plugin));
+  return llvm::Error::success();
+}
+
+}  // namespace
+
+llvm::Expected<llvm::orc::JITTargetMachineBuilder> target_machine_builder() {
+  [[maybe_unused]] static const bool prepared = prepare_llvm();  // once; the language makes it thread-safe
+  auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
+  if (!builder) return builder;
+  builder->setCodeModel(llvm::CodeModel::Small);
+  builder->setRelocationModel(llvm::Reloc::PIC_);
+  builder->getOptions().FunctionSections = true;
+  return builder;
+}
+
+llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> make_jit(Engine& engine, const JitOptions& options,
+                                                           llvm::orc::LLJITBuilder builder) {
+  if (!builder.getJITTargetMachineBuilder()) {
+    auto machine = target_machine_builder();
+    if (!machine) return machine.takeError();
+    builder.setJITTargetMachineBuilder(std::move(*machine));
+  }
+  set_layer_maker(builder, [&engine, unwinding = options.unwinding](llvm::orc::ExecutionSession& session) {
+    return make_layer(session, engine, unwinding);
+  });
+  auto jit = builder.create();
+  if (!jit) return jit;
+  if (options.gdb) {
+    if (llvm::Error error = llvm::orc::enableDebuggerSupport(**jit)) return error;
+  }
+  if (options.perf) {
+    if (llvm::Error error = add_perf(**jit)) return error;
+  }
+  return jit;
+}
+
+}  // namespace shunt::orc
