@@ -2,6 +2,7 @@
 // stack is one of values; what control flow merges are phis.
 #pragma once
 
+#include <llvm/ADT/DenseMap.h>
 #include <llvm/IR/DIBuilder.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
@@ -114,6 +115,7 @@ class FunctionLowering {
   void step_numeric(const Op& op, const baseline::OpInfo& info);
   void constant(const Op& op, const baseline::OpInfo& info);
   llvm::Value* opaque(llvm::Value* value);
+  llvm::Value* hidden(llvm::Constant* constant);
   void int_binary(const baseline::OpInfo& info);
   void divide(baseline::IntBinary op);
   void int_unary(const baseline::OpInfo& info);
@@ -140,6 +142,7 @@ class FunctionLowering {
   llvm::Value* context_ = nullptr;
   llvm::Value* memory_base_ = nullptr;
   std::vector<llvm::AllocaInst*> locals_;
+  llvm::DenseMap<llvm::Constant*, llvm::Value*> hidden_;
   std::vector<llvm::Value*> stack_;
   std::vector<Block> blocks_;
   std::uint32_t skipped_ = 0;  // blocks that were opened where nothing is reached

@@ -65,9 +65,13 @@ void FunctionLowering::global_get(std::uint32_t global) {
   push(load);
 }
 
+// Atomic, for a thread with itself, so that it is neither removed nor moved over an access that may fault: whoever
+// looks after a trap finds what was stored before it. Loads may still be answered by it.
 void FunctionLowering::global_set(std::uint32_t global) {
   llvm::Value* const value = pop();
-  tag(b_.CreateStore(value, global_place(global)), shared_.globals);
+  llvm::StoreInst* const store = b_.CreateAlignedStore(value, global_place(global), llvm::Align(alignof(GlobalCell)));
+  store->setAtomic(llvm::AtomicOrdering::Monotonic, llvm::SyncScope::SingleThread);
+  tag(store, shared_.globals);
 }
 
 llvm::Value* FunctionLowering::table_view(std::uint32_t table) {

@@ -66,7 +66,21 @@ void FunctionLowering::step_numeric(const Op& op, const OpInfo& info) {
 // Nothing but a value that LLVM knows nothing of.
 llvm::Value* FunctionLowering::opaque(llvm::Value* value) {
   llvm::FunctionType* const type = llvm::FunctionType::get(value->getType(), {value->getType()}, false);
-  return b_.CreateCall(llvm::InlineAsm::get(type, "", same_float_register, false), {value});
+  llvm::CallInst* const call = b_.CreateCall(llvm::InlineAsm::get(type, "", same_float_register, false), {value});
+  call->setDoesNotAccessMemory();
+  call->setDoesNotThrow();
+  call->addFnAttr(llvm::Attribute::WillReturn);
+  return call;
+}
+
+// A constant that LLVM does not know: one for the function, so that loops find it invariant.
+llvm::Value* FunctionLowering::hidden(llvm::Constant* constant) {
+  llvm::Value*& value = hidden_[constant];
+  if (value != nullptr) return value;
+  const llvm::IRBuilder<>::InsertPointGuard back(b_);
+  llvm::BasicBlock& entry = function_.getEntryBlock();
+  b_.SetInsertPoint(&entry, entry.getFirstNonPHIOrDbgOrAlloca());
+  return value = opaque(constant);
 }
 
 void FunctionLowering::constant(const Op& op, const OpInfo& info) {
@@ -184,10 +198,22 @@ void FunctionLowering::float_compare(const OpInfo& info) {
 
 namespace {
 
-// Whether LLVM has a rule for arithmetic with this constant that leaves the other operand as it is.
-bool may_be_folded(llvm::Value* value) {
+// Whether LLVM has a rule for this operation that leaves the other operand as it is, or only changes its sign.
+bool may_be_folded(FloatBinary op, llvm::Value* value, bool is_left) {
   const auto* const constant = llvm::dyn_cast<llvm::ConstantFP>(value);
-  return constant != nullptr && (constant->isZero() || constant->isExactlyValue(1.0) || constant->isExactlyValue(-1.0));
+  if (constant == nullptr) return false;
+  const bool is_one = constant->isExactlyValue(1.0) || constant->isExactlyValue(-1.0);
+  switch (op) {
+    case FloatBinary::Add:
+    case FloatBinary::Sub:
+      return constant->isZero();
+    case FloatBinary::Mul:
+      return is_one;
+    case FloatBinary::Div:
+      return is_one && !is_left;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -196,10 +222,8 @@ void FunctionLowering::float_binary(const OpInfo& info) {
   llvm::Value* right = pop();
   llvm::Value* left = pop();
   const auto op = static_cast<FloatBinary>(info.op);
-  if (op <= FloatBinary::Div) {
-    if (may_be_folded(right)) right = opaque(right);
-    if (may_be_folded(left)) left = opaque(left);
-  }
+  if (may_be_folded(op, right, false)) right = hidden(llvm::cast<llvm::Constant>(right));
+  if (may_be_folded(op, left, true)) left = hidden(llvm::cast<llvm::Constant>(left));
   switch (op) {
     case FloatBinary::Add:
       return push(b_.CreateFAdd(left, right));

@@ -62,9 +62,10 @@ llvm::FunctionType* ModuleLowering::body_type(const FunctionType& function_type)
 
 void ModuleLowering::decorate(llvm::Function& function) const {
   function.setDoesNotThrow();
-  function.addFnAttr("probe-stack", "inline-asm");  // frames may be larger than the stack's guard
-  function.addFnAttr("no-builtins");                // no calls of the C library
-  function.addFnAttr(llvm::Attribute::NoRedZone);   // detours push
+  function.addFnAttr("probe-stack", "inline-asm");   // frames may be larger than the stack's guard
+  function.addFnAttr("disable-tail-calls", "true");  // a recursion that never ends is a trap, not a loop
+  function.addFnAttr("no-builtins");                 // no calls of the C library
+  function.addFnAttr(llvm::Attribute::NoRedZone);    // detours push
   function.addFnAttr(llvm::Attribute::NullPointerIsValid);
 }
 
