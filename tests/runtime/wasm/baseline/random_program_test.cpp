@@ -1,7 +1,7 @@
 // Random modules compute the same, trap alike and leave the same memory and globals, compiled and interpreted.
 //
 // Environment: SHUNT_RANDOM_SEED (a number; default: of this run's own), SHUNT_RANDOM_SECONDS (default 10 for the
-// test).
+// test), SHUNT_TEST_TIER (baseline, the default, or optimising).
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -16,6 +16,7 @@
 #include "shunt/runtime/module.h"
 #include "tests/runtime/wasm/baseline/random_module.h"
 #include "tests/runtime/wasm/baseline/reference_machine.h"
+#include "tests/runtime/wasm/tier_under_test.h"
 
 namespace shunt::test {
 namespace {
@@ -78,7 +79,7 @@ class RandomProgram : public testing::Test {
       ADD_FAILURE() << "the generator made an invalid module: " << message;
       return false;
     }
-    auto loaded = runtime::Module::load(*engine_, *flags_, module.bytes);
+    auto loaded = runtime::Module::load(*engine_, *flags_, module.bytes, {.tier = tier_under_test()});
     auto store = runtime::Store::create();
     if (!loaded || !store) {
       ADD_FAILURE() << (loaded ? store.error().message() : loaded.error().message());

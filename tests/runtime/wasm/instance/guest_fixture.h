@@ -1,4 +1,4 @@
-// A test's own engine, flags, store and linker, and modules in the text format.
+// A test's own engine, flags, store and linker, and modules in the text format, in the tier under test.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -14,6 +14,7 @@
 #include "shunt/runtime/flags.h"
 #include "shunt/runtime/instance.h"
 #include "shunt/runtime/module_file.h"
+#include "tests/runtime/wasm/tier_under_test.h"
 
 namespace shunt::test {
 
@@ -38,7 +39,7 @@ class GuestTest : public testing::Test {
   Result<Module> load(std::string_view text, const std::string& name = "m.wat") {
     const Result<std::vector<std::uint8_t>> bytes = runtime::assemble(text, name);
     if (!bytes) return bytes.error();
-    return Module::load(*engine, *flags, *bytes, {.name = name});
+    return Module::load(*engine, *flags, *bytes, {.name = name, .tier = tier_under_test()});
   }
   Instance instantiate(std::string_view text, const std::string& name = "m.wat") {
     return must(linker.instantiate(must(load(text, name))));
