@@ -20,7 +20,8 @@ int compile(const CompileOptions& options) {
   CompileReport report{.module = options.module, .runs = options.runs, .fastest = {}};
   for (unsigned i = 0; i < options.runs; ++i) {
     flags::FlagSet flags(**engine);
-    Result<runtime::Module> module = runtime::Module::load(**engine, flags, file->bytes, {.name = options.module});
+    Result<runtime::Module> module =
+        runtime::Module::load(**engine, flags, file->bytes, {.name = options.module, .tier = options.tier});
     if (!module) return messages.error(module.error());
     if (i == 0 || module->stats().total_ns() < report.fastest.total_ns()) report.fastest = module->stats();
   }

@@ -28,6 +28,7 @@ Json compile_json(const runtime::CompileStats& stats) {
           {"decode_ns", stats.decode_ns},
           {"generate_ns", stats.compile_ns},
           {"publish_ns", stats.publish_ns},
+          {"optimise_ns", stats.optimise_ns},
           {"total_ns", stats.total_ns()},
           {"megabytes_per_second", megabytes_per_second(stats)}};
 }

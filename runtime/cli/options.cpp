@@ -79,6 +79,7 @@ struct Parser {
     compile_command->add_option("--runs", compile.runs, "Compile so many times, and report the fastest")
         ->type_name("N")
         ->check(CLI::Range(1U, 1'000'000U));
+    add_tier(*compile_command, compile.tier);
     compile_command->add_flag("--json", compile.json, json_help);
     compile_command->footer(compile_footer);
     sites_command =
@@ -91,6 +92,18 @@ struct Parser {
     inspect_command->add_option("MODULE", inspect.module, module_help)->required();
     inspect_command->add_flag("--json", inspect.json, json_help);
     inspect_command->footer(inspect_footer);
+  }
+
+  static void add_tier(CLI::App& command, runtime::Tier& tier) {
+    command
+        .add_option_function<std::string>(
+            "--tier", [&tier](const std::string& name) { tier = *runtime::parse_tier(name); },
+            "Compilers: baseline (at once; the default), optimising (each function again, by LLVM, before the first "
+            "call)")
+        ->type_name("TIER")
+        ->check([](const std::string& name) {
+          return runtime::parse_tier(name) ? std::string() : fmt::format("'{}' is none of: baseline, optimising", name);
+        });
   }
 
   void add_run() {
@@ -109,6 +122,7 @@ struct Parser {
     command.add_option("--threads", run.threads, "Run so many instances, each on its own thread")
         ->type_name("N")
         ->check(CLI::Range(1U, 1024U));
+    add_tier(command, run.tier);
     const auto list = [&](const char* name, std::vector<std::string>& values, const char* type, const char* help) {
       command.add_option(name, values, help)
           ->type_name(type)

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "shunt/runtime/instance.h"
+#include "shunt/runtime/module.h"
 #include "shunt/runtime/wasi.h"
 
 namespace shunt::cli {
@@ -22,6 +23,7 @@ struct RunOptions {
   bool watch = false;
   std::uint32_t flip_limit = 0;  // a flag that changes more often within a second is demoted; 0: none
   unsigned threads = 1;
+  runtime::Tier tier = runtime::Tier::Baseline;
   std::vector<runtime::WasiDirectory> directories;
   std::vector<std::string> environment;  // "NAME=value"
   std::vector<std::string> guest_arguments;
@@ -40,6 +42,7 @@ struct RunOptions {
 struct CompileOptions {
   std::string module;
   unsigned runs = 1;
+  runtime::Tier tier = runtime::Tier::Baseline;
   bool json = false;
 };
 

@@ -126,7 +126,8 @@ int run(const RunOptions& options) {
   if (!file) return messages.error(file.error());
   RunFlags flags(engine, options, messages);
   if (Status loaded = flags.load(); !loaded) return messages.error(loaded.error());
-  Result<runtime::Module> module = runtime::Module::load(engine, flags.set(), file->bytes, {.name = options.module});
+  Result<runtime::Module> module =
+      runtime::Module::load(engine, flags.set(), file->bytes, {.name = options.module, .tier = options.tier});
   if (!module) return messages.error(module.error());
   flags.warn();
   Result<GuestCall> call = plan_call(*module, options);

@@ -133,6 +133,9 @@ std::string text_stats(const RunReport& report) {
       "publish {:.3f} ms\n",
       milliseconds(c.total_ns()), megabytes_per_second(c), milliseconds(c.decode_ns), milliseconds(c.compile_ns),
       milliseconds(c.publish_ns));
+  if (c.optimise_ns != 0) {
+    out += fmt::format("shunt: of that, {:.3f} ms in the optimising tier\n", milliseconds(c.optimise_ns));
+  }
   out += fmt::format("shunt: {} of code section, {} of machine code, {}, {}\n", count(c.code_section_bytes, "byte"),
                      count(c.machine_code_bytes, "byte"), count(c.functions, "function"), sites_of(c));
   out += fmt::format("shunt: {}, {} failed; {}, {} written, {} ({})\n", count(f.loads, "flag load"), f.failed_loads,
@@ -168,6 +171,7 @@ std::string text_compile(const CompileReport& report) {
   out += fmt::format("  decode and validate  {:.3f} ms\n", milliseconds(c.decode_ns));
   out += fmt::format("  generate             {:.3f} ms\n", milliseconds(c.compile_ns));
   out += fmt::format("  publish              {:.3f} ms\n", milliseconds(c.publish_ns));
+  if (c.optimise_ns != 0) out += fmt::format("  optimise             {:.3f} ms\n", milliseconds(c.optimise_ns));
   return out;
 }
 

@@ -7,6 +7,7 @@
 #include "runtime/cli/exit_status.h"
 #include "runtime/cli/invocation.h"
 #include "runtime/cli/near_names.h"
+#include "shunt/runtime/module.h"
 
 namespace shunt::cli {
 namespace {
@@ -50,6 +51,13 @@ TEST(Invocation, TheLastInvokeCounts) {
   const Invocation line = split({"run", "--invoke", "f", "1", "--invoke", "g", "2"});
   EXPECT_EQ(line.invoke, "g");
   EXPECT_EQ(line.arguments, (Words{"2"}));
+}
+
+TEST(Tiers, ByName) {
+  EXPECT_EQ(runtime::parse_tier("baseline"), runtime::Tier::Baseline);
+  EXPECT_EQ(runtime::parse_tier("optimising"), runtime::Tier::Optimising);
+  EXPECT_EQ(runtime::parse_tier("fast"), std::nullopt);
+  EXPECT_EQ(to_string(runtime::Tier::Optimising), "optimising");
 }
 
 TEST(NearNames, EditDistance) {

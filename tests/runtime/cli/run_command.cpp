@@ -65,6 +65,21 @@ TEST_F(RunCommand, StopsGuestsWhoseTimeIsOver) {
   }
 }
 
+// A build without LLVM says so.
+TEST_F(RunCommand, RunsInTheTierThatIsAskedFor) {
+  const Words words = {"run", file("m.wat", guests::arithmetic), "--tier", "optimising", "--invoke", "add", "1", "2"};
+  const Ended ended = shunt(words);
+  if (ended.status == 0) {
+    EXPECT_EQ(ended.out, "3\n");
+  } else {
+    EXPECT_EQ(ended.status, 1);
+    EXPECT_NE(ended.err.find("the optimising tier is not in this build"), std::string::npos) << ended.err;
+  }
+  const Ended refused = shunt({"run", path("m.wat"), "--tier", "fast"});
+  EXPECT_EQ(refused.status, 2);
+  EXPECT_NE(refused.err.find("'fast' is none of: baseline, optimising"), std::string::npos) << refused.err;
+}
+
 TEST_F(RunCommand, HelpsWithExports) {
   const auto refused = [&](const Words& words) {
     const Ended ended = invoke(words);
