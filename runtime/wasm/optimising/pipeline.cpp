@@ -13,6 +13,7 @@
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
 #include "runtime/wasm/optimising/detour_sites.h"
+#include "runtime/wasm/optimising/exact_loads.h"
 #include "runtime/wasm/optimising/flag_sites.h"
 #include "runtime/wasm/optimising/loop_versions.h"
 #include "runtime/wasm/optimising/target.h"
@@ -72,6 +73,7 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOp
     llvm::FunctionPassManager late;
     late.addPass(FlagSitesPass(options.flag_imports));
     late.addPass(llvm::SimplifyCFGPass());
+    late.addPass(ExactLoadsPass());
     if (options.interrupt != nullptr) {
       late.addPass(DetourSitesPass(*options.interrupt, reinterpret_cast<std::uintptr_t>(options.interrupt_entry)));
     }

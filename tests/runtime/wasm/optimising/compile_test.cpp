@@ -88,6 +88,20 @@ TEST_F(Compile, WhatWasStoredBeforeATrapIsSeenAfterIt) {
   EXPECT_EQ(must(instance.global("h")).as_f64(), 1.5);
 }
 
+TEST_F(Compile, ALoadThatIsNotChosenTraps) {
+  Instance instance = optimised(R"((module (memory 1)
+      (func (export "narrow") (param i32 i32) (result i32)
+        (select (i32.const 2) (i32.load (local.get 0)) (local.get 1)))
+      (func (export "wide") (param i32 i32) (result i64)
+        (select (i64.load32_u (local.get 0)) (i64.const 2) (local.get 1)))))");
+  for (const char* const name : {"narrow", "wide"}) {
+    for (const std::uint32_t condition : {0U, 1U}) {
+      const std::string message = failure(instance.call(name, std::vector{Value::i32(65536), Value::i32(condition)}));
+      EXPECT_TRUE(message.starts_with("Trap: m.wat: out of bounds memory access")) << name << condition << message;
+    }
+  }
+}
+
 // --- signalling NaNs are made quiet by each operation ---
 
 TEST_F(Compile, ArithmeticThatChangesNothingMakesNaNsQuiet) {
