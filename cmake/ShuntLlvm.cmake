@@ -1,5 +1,6 @@
 # LLVM 19 to 22, if it is there: for sites in code that it generates, and for the optimising tier. Everything else is built without.
 # Not with sanitizers: its library is not instrumented for them.
+set(SHUNT_LLVM_VERSIONS 19.1 20.1 21.1 22.1 CACHE STRING "The first of these versions of LLVM that is there is taken")
 set(SHUNT_LLVM OFF)
 set(SHUNT_LLVM_VERSION "")
 if(CMAKE_CROSSCOMPILING)
@@ -17,7 +18,7 @@ if(CMAKE_CROSSCOMPILING)
     target_link_libraries(shunt_llvm INTERFACE ${SHUNT_LLVM_LIBRARY})
   endif()
 elseif(NOT SHUNT_SANITIZE)
-  foreach(version 19.1 20.1 21.1 22.1)
+  foreach(version ${SHUNT_LLVM_VERSIONS})
     find_package(LLVM ${version} CONFIG QUIET)
     if(LLVM_FOUND)
       set(SHUNT_LLVM ON)

@@ -2,7 +2,6 @@
 // safepoint.
 #include <llvm/ExecutionEngine/Orc/ThreadSafeModule.h>
 #include <llvm/IR/Module.h>
-#include <llvm/TargetParser/Host.h>
 
 #include <array>
 #include <cstdio>
@@ -16,10 +15,10 @@ static shunt::StaticKey discount("discount");        // off
 static shunt::StaticSwitch rounding("rounding", 3);  // state 0: as it is; 1: to even; 2: to tens
 
 // int price(int x): 2 * x, minus 5 with the discount, rounded.
-static llvm::orc::ThreadSafeModule make_price(shunt::Engine& engine) {
+static llvm::orc::ThreadSafeModule make_price(shunt::Engine& engine, const llvm::orc::LLJIT& jit) {
   auto context = std::make_unique<llvm::LLVMContext>();
   auto module = std::make_unique<llvm::Module>("prices", *context);
-  module->setTargetTriple(decltype(module->getTargetTriple())(llvm::sys::getProcessTriple()));
+  shunt::orc::set_target(*module, jit);
   llvm::IRBuilder<> b(*context);
   llvm::Type* const type = b.getInt32Ty();
   auto* const price = llvm::Function::Create(llvm::FunctionType::get(type, {type}, false),
@@ -79,7 +78,7 @@ int main() {
   auto jit = shunt::orc::make_jit(**engine);
   if (!jit) return fail(llvm::toString(jit.takeError()));
   const auto tracker = (*jit)->getMainJITDylib().createResourceTracker();
-  if (llvm::Error error = (*jit)->addIRModule(tracker, make_price(**engine)))
+  if (llvm::Error error = (*jit)->addIRModule(tracker, make_price(**engine, **jit)))
     return fail(llvm::toString(std::move(error)));
   auto found = (*jit)->lookup("price");
   if (!found) return fail(llvm::toString(found.takeError()));

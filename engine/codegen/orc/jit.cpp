@@ -1,20 +1,13 @@
 // An LLJIT for an engine.
 #include <llvm/ExecutionEngine/Orc/Debugging/DebuggerSupport.h>
 #include <llvm/ExecutionEngine/Orc/Debugging/PerfSupportPlugin.h>
-#include <llvm/Support/TargetSelect.h>
 
 #include "engine/codegen/orc/llvm_versions.h"
+#include "engine/codegen/orc/target.h"
 #include "shunt/codegen/orc.h"
 
 namespace shunt::orc {
 namespace {
-
-bool prepare_llvm() {
-  llvm::InitializeNativeTarget();
-  llvm::InitializeNativeTargetAsmPrinter();
-  llvm::InitializeNativeTargetAsmParser();  // sites are inline assembly
-  return true;
-}
 
 llvm::Expected<std::unique_ptr<llvm::orc::ObjectLayer>> make_layer(llvm::orc::ExecutionSession& session, Engine& engine,
                                                                    bool unwinding) {
@@ -46,7 +39,7 @@ llvm::Error add_perf(llvm::orc::LLJIT& jit) {
 }  // namespace
 
 llvm::Expected<llvm::orc::JITTargetMachineBuilder> target_machine_builder() {
-  [[maybe_unused]] static const bool prepared = prepare_llvm();  // once; the language makes it thread-safe
+  initialise_target();
   auto builder = llvm::orc::JITTargetMachineBuilder::detectHost();
   if (!builder) return builder;
   builder->setCodeModel(llvm::CodeModel::Small);
@@ -74,6 +67,11 @@ llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> make_jit(Engine& engine, const
     if (llvm::Error error = add_perf(**jit)) return error;
   }
   return jit;
+}
+
+void set_target(llvm::Module& module, const llvm::orc::LLJIT& jit) {
+  set_triple(module, jit.getTargetTriple());
+  module.setDataLayout(jit.getDataLayout());
 }
 
 }  // namespace shunt::orc

@@ -4,8 +4,10 @@
 #include <llvm/Config/llvm-config.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
+#include <llvm/IR/Module.h>
 #include <llvm/TargetParser/Triple.h>
 
+#include <functional>
 #include <memory>
 #include <utility>
 
@@ -32,6 +34,10 @@ inline void set_layer_maker(llvm::orc::LLJITBuilder& builder, LayerMaker make) {
   builder.setObjectLinkingLayerCreator(std::move(make));
 }
 
+inline void set_triple(llvm::Module& module, const llvm::Triple& triple) {
+  module.setTargetTriple(triple);
+}
+
 #else
 
 inline llvm::Expected<std::shared_ptr<llvm::orc::ObjectLinkingLayer::Plugin>> make_unwinding_plugin(
@@ -43,6 +49,10 @@ inline llvm::Expected<std::shared_ptr<llvm::orc::ObjectLinkingLayer::Plugin>> ma
 inline void set_layer_maker(llvm::orc::LLJITBuilder& builder, LayerMaker make) {
   builder.setObjectLinkingLayerCreator(
       [make = std::move(make)](llvm::orc::ExecutionSession& session, const llvm::Triple&) { return make(session); });
+}
+
+inline void set_triple(llvm::Module& module, const llvm::Triple& triple) {
+  module.setTargetTriple(triple.str());
 }
 
 #endif

@@ -1,7 +1,6 @@
 // Sites in code for arm64, whatever the host is: the bytes and the records in the object.
 #include <llvm/IR/InlineAsm.h>
 #include <llvm/IR/LegacyPassManager.h>
-#include <llvm/MC/TargetRegistry.h>
 #include <llvm/Object/ELFObjectFile.h>
 #include <llvm/Object/ObjectFile.h>
 #include <llvm/Support/TargetSelect.h>
@@ -33,11 +32,12 @@ class OrcArm64 : public testing::Test {
   }
 
   void generate(Ir& ir) {
-    std::string error;
-    const llvm::Target* const target = llvm::TargetRegistry::lookupTarget(triple, error);
-    ASSERT_NE(target, nullptr) << error;
-    const std::unique_ptr<llvm::TargetMachine> machine(target->createTargetMachine(
-        decltype(ir.module->getTargetTriple())(triple), "", "", {}, llvm::Reloc::PIC_, llvm::CodeModel::Small));
+    llvm::orc::JITTargetMachineBuilder builder{llvm::Triple(triple)};
+    builder.setRelocationModel(llvm::Reloc::PIC_);
+    builder.setCodeModel(llvm::CodeModel::Small);
+    auto made = builder.createTargetMachine();
+    ASSERT_TRUE(static_cast<bool>(made)) << llvm::toString(made.takeError());
+    const std::unique_ptr<llvm::TargetMachine> machine = std::move(*made);
     ir.module->setDataLayout(machine->createDataLayout());
     ASSERT_FALSE(llvm::verifyModule(*ir.module, &llvm::errs()));
     llvm::raw_svector_ostream out(bytes_);

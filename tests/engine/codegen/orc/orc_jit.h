@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "shunt/codegen/orc.h"
@@ -25,7 +26,7 @@ class Ir {
       : context(std::make_unique<llvm::LLVMContext>()),
         module(std::make_unique<llvm::Module>("test", *context)),
         builder(*context) {
-    module->setTargetTriple(decltype(module->getTargetTriple())(triple));
+    module->setTargetTriple(std::remove_cvref_t<decltype(module->getTargetTriple())>(triple));
   }
 
   // int name(int), externally visible; the builder stands at its beginning.

@@ -11,9 +11,7 @@
 namespace shunt::test {
 namespace {
 
-using OrcSites = OrcTest;
-
-TEST_F(OrcSites, EachFormFlips) {
+TEST_F(OrcTest, EachFormFlips) {
   for (const SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Unaligned}) {
     const std::string name = "f" + std::to_string(static_cast<int>(form));
     Ir ir;
@@ -30,7 +28,7 @@ TEST_F(OrcSites, EachFormFlips) {
   EXPECT_EQ(written(), 3U);
 }
 
-TEST_F(OrcSites, ASwitchGoesToEachOfItsTargets) {
+TEST_F(OrcTest, ASwitchGoesToEachOfItsTargets) {
   StaticSwitch choice("choice", 5);
   Ir ir;
   ir.answering("f", choice, SiteForm::AlignedWord, 4);
@@ -43,7 +41,7 @@ TEST_F(OrcSites, ASwitchGoesToEachOfItsTargets) {
   }
 }
 
-TEST_F(OrcSites, ATargetMayServeSeveralStates) {
+TEST_F(OrcTest, ATargetMayServeSeveralStates) {
   StaticSwitch choice("choice", 4);
   Ir ir;
   ir.function("f");
@@ -64,7 +62,7 @@ TEST_F(OrcSites, ATargetMayServeSeveralStates) {
   }
 }
 
-TEST_F(OrcSites, AtPublicationTheStateIsTheKeys) {
+TEST_F(OrcTest, AtPublicationTheStateIsTheKeys) {
   Ir early;
   early.answering("early", key_, SiteForm::Toggle);
   add(early);
@@ -76,7 +74,7 @@ TEST_F(OrcSites, AtPublicationTheStateIsTheKeys) {
   EXPECT_EQ(find("late")(0), 1);
 }
 
-TEST_F(OrcSites, AFunctionThatIsStrippedLeavesNoRecord) {
+TEST_F(OrcTest, AFunctionThatIsStrippedLeavesNoRecord) {
   StaticKey stripped("stripped");
   Ir ir;
   ir.answering("dead", stripped, SiteForm::Toggle, 1, false);
@@ -89,7 +87,7 @@ TEST_F(OrcSites, AFunctionThatIsStrippedLeavesNoRecord) {
   EXPECT_EQ(written(), 0U);
 }
 
-TEST_F(OrcSites, AFunctionThatIsUsedKeepsItsRecord) {
+TEST_F(OrcTest, AFunctionThatIsUsedKeepsItsRecord) {
   Ir ir;
   llvm::Function* const callee = ir.answering("callee", key_, SiteForm::Toggle, 1, false);
   callee->addFnAttr(llvm::Attribute::NoInline);
@@ -104,7 +102,7 @@ TEST_F(OrcSites, AFunctionThatIsUsedKeepsItsRecord) {
   EXPECT_EQ(caller(0), 1);
 }
 
-TEST_F(OrcSites, EachCopyOfASiteFlips) {
+TEST_F(OrcTest, EachCopyOfASiteFlips) {
   Ir ir;
   llvm::Function* const callee = ir.answering("callee", key_, SiteForm::Toggle, 1, false);
   ir.function("f");
@@ -131,7 +129,7 @@ TEST_F(OrcSites, EachCopyOfASiteFlips) {
   }
 }
 
-TEST_F(OrcSites, AnAssumptionThatIsBrokenRefusesTheCode) {
+TEST_F(OrcTest, AnAssumptionThatIsBrokenRefusesTheCode) {
   Assumption assumption("nobody wrote");
   Ir before;
   before.answering("before", assumption, SiteForm::Toggle);
@@ -150,7 +148,7 @@ TEST_F(OrcSites, AnAssumptionThatIsBrokenRefusesTheCode) {
   EXPECT_NE(refusal("after"), "found");
 }
 
-TEST_F(OrcSites, AWrongNumberOfTargetsIsAnError) {
+TEST_F(OrcTest, AWrongNumberOfTargetsIsAnError) {
   StaticSwitch choice("choice of four", 4);
   Ir ir;
   ir.answering("f", choice, SiteForm::AlignedWord, 2);
@@ -164,7 +162,7 @@ TEST_F(OrcSites, AWrongNumberOfTargetsIsAnError) {
   EXPECT_EQ(written(), 0U);
 }
 
-TEST_F(OrcSites, ATrackerThatIsRemovedTakesItsSitesAndItsMemoryAlong) {
+TEST_F(OrcTest, ATrackerThatIsRemovedTakesItsSitesAndItsMemoryAlong) {
   const std::size_t in_use = engine().stats().code_bytes_used;
   for (int i = 0; i < 3; ++i) {
     const auto tracker = jit().getMainJITDylib().createResourceTracker();
@@ -184,7 +182,7 @@ TEST_F(OrcSites, ATrackerThatIsRemovedTakesItsSitesAndItsMemoryAlong) {
   }
 }
 
-TEST_F(OrcSites, FlipWhileThreadsRunThem) {
+TEST_F(OrcTest, FlipWhileThreadsRunThem) {
   Ir ir;
   ir.answering("toggle", key_, SiteForm::Toggle);
   ir.answering("word", key_, SiteForm::AlignedWord);

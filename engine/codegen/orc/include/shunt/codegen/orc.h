@@ -167,4 +167,7 @@ struct JitOptions {
 llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> make_jit(Engine& engine, const JitOptions& options = {},
                                                            llvm::orc::LLJITBuilder builder = {});
 
+// Makes a module one of the JIT's: its target triple, which emitting a site asks for, and its data layout.
+void set_target(llvm::Module& module, const llvm::orc::LLJIT& jit);
+
 }  // namespace shunt::orc
