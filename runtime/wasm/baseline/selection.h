@@ -100,7 +100,7 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   s.reinterpret(type, reg, value);   // to this type
 
   // --- detours ---
-  s.align_loop();  // so that a site's one instruction fits without padding; nothing may branch to before
+  s.align_loop();  // so that a site's one instruction needs no padding; what is emitted falls through
   { s.add_detour() } -> std::same_as<DetourStub>;
 
   // --- calls ---
