@@ -221,5 +221,26 @@ TEST_F(Compile, FlagsAreSeenInEveryForm) {
   }
 }
 
+TEST_F(Compile, FlagsThatChangeTooOftenAreReadAsData) {
+  flags.reset();
+  engine = must(Engine::create({.flip_limit = 4}));
+  flags = std::make_unique<flags::FlagSet>(*engine);
+  Instance instance = optimised(R"((module
+      (import "flags" "on" (func $on (result i32))) (import "flags" "n" (func $n (result i32)))
+      (import "flags" "ratio" (func $ratio (result f64)))
+      (func (export "branch") (result i32) (if (result i32) (call $on) (then (i32.const 10)) (else (i32.const 20))))
+      (func (export "n") (result i32) (i32.mul (call $n) (i32.const 3)))
+      (func (export "ratio") (result f64) (f64.mul (call $ratio) (f64.const 4)))))");
+  for (int round = 0; round < 20; ++round) {
+    must(flags->set("on", round % 2 != 0));
+    must(flags->set("n", std::int64_t{round}));
+    must(flags->set("ratio", round * 0.25));
+    EXPECT_EQ(bits(instance.call("branch")), round % 2 != 0 ? 10u : 20u);
+    EXPECT_EQ(bits(instance.call("n")), static_cast<std::uint32_t>(3 * round));
+    EXPECT_EQ(must(instance.call("ratio")).at(0).as_f64(), round);
+  }
+  EXPECT_EQ(flags->demoted(), (std::vector<std::string>{"n", "on", "ratio"}));
+}
+
 }  // namespace
 }  // namespace shunt::test
