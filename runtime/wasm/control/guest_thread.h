@@ -8,8 +8,8 @@
 
 namespace shunt::wasm {
 
-// The calling thread's attachment to the engine; valid until the thread ends or calls a guest of another engine.
-// Errors: OutOfMemory, InvalidArgument (the thread is about to end).
+// The calling thread's attachment to the engine; valid until either ends. Errors: OutOfMemory, InvalidArgument (the
+// thread is about to end).
 Result<Thread*> guest_thread(Engine& engine);
 
 // Visits the words between the frame's stack pointer and the entry mark, the top of the guest's stack, that are

@@ -126,6 +126,31 @@ TEST(GuestThreadsOfEngines, OutliveTheirEngines) {
   }
 }
 
+// A host function of one engine's guest calls a guest of another engine, and so on.
+TEST_F(GuestThreads, MayBeInGuestsOfSeveralEngines) {
+  const auto other = must(Engine::create());
+  flags::FlagSet other_flags(*other);
+  Store other_store = must(Store::create());
+  Linker other_linker(other_store);
+  define_begun(other_linker);
+  const auto bytes = must(runtime::assemble(endless, "other.wat"));
+  Instance inner = must(other_linker.instantiate(must(Module::load(*other, other_flags, bytes))));
+  linker.define_function("host", "inner", {}, [&](Caller, auto, auto) -> Status {
+    if (bits(inner.call("quick")) != 7) ADD_FAILURE();
+    return Ok{};
+  });
+  Instance instance = instantiate(R"((module (import "host" "inner" (func $inner)) (import "host" "begun" (func $begun))
+    (func (export "run") (call $inner) (call $inner) (call $begun) (loop (br 0)))))");
+  Runner runner(instance, "run");
+  await([&] { return begun > 0; });
+  const auto settled = engine->settle(10s);
+  ASSERT_TRUE(settled) << settled.error().message();
+  EXPECT_EQ(settled->rounds, 1U);
+  EXPECT_TRUE(other->settle(10s));
+  ASSERT_TRUE(stopper().cancel());
+  EXPECT_NE(runner.outcome().find("interrupted"), std::string::npos);
+}
+
 TEST_F(GuestThreads, BelongToOneEngineAStore) {
   instantiate(endless);
   const auto other = must(Engine::create());
