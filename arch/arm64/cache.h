@@ -1,8 +1,8 @@
 // arm64: what makes written code fetchable, as a sequence of steps, and CTR_EL0, which says which of them a core needs.
 //
 // Caches are not coherent with instruction fetch unless CTR_EL0 says so (Arm ARM DDI 0487, "Synchronization and
-// coherency issues between data and instruction accesses", B2.7.4.2; D23 "CTR_EL0, Cache Type Register"). Reading
-// CTR_EL0 and executing the operations is host.h's work.
+// coherency issues between data and instruction accesses", B2.7.4.2, and D24.2.42 "CTR_EL0, Cache Type
+// Register"; issue M.a.a). Reading CTR_EL0 and executing the operations is host.h's work.
 #pragma once
 
 #include <cstdint>

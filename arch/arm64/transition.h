@@ -2,6 +2,7 @@
 //
 // Arm ARM (DDI 0487), B2.2.5 "Concurrent modification and execution of instructions": B, BL, BRK, HVC, ISB, NOP, SMC
 // and SVC may be changed into one another while another core executes them; it then executes the old or the new one.
+// This is the list of issue E.a; that of M.a.a has conditional branches and TRCIT, too, which no site needs.
 // Anything else is CONSTRAINED UNPREDICTABLE. The change must be single-copy atomic: one aligned 32-bit store.
 #pragma once
 
