@@ -3,6 +3,8 @@
 //
 // Bias: where the code lies moves such loops by more than the check does, so each loop is measured at 16 code
 // placements, all interleaved at random, and the median over the placements is the result. Time is thread CPU time.
+//
+// usage: flag_kernels [--tier=baseline|optimising] [options of Google Benchmark]
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 
@@ -13,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "shunt/engine.h"
@@ -26,6 +29,7 @@ using shunt::runtime::Instance;
 using shunt::runtime::Linker;
 using shunt::runtime::Module;
 using shunt::runtime::Store;
+using shunt::runtime::Tier;
 using shunt::runtime::Value;
 
 constexpr int kPlacements = 16;
@@ -47,11 +51,12 @@ struct Guest {
   Instance instance;
 };
 
-Guest load(shunt::Engine& engine, shunt::flags::FlagSet& flags, const std::string& path) {
+Guest load(shunt::Engine& engine, shunt::flags::FlagSet& flags, Tier tier, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::vector<std::uint8_t> bytes{std::istreambuf_iterator<char>(file), {}};
   Guest guest;
-  guest.module = std::make_unique<Module>(expect(Module::load(engine, flags, bytes, {path}), path));
+  guest.module =
+      std::make_unique<Module>(expect(Module::load(engine, flags, bytes, {.name = path, .tier = tier}), path));
   guest.store = std::make_unique<Store>(expect(Store::create(), "store"));
   Linker linker(*guest.store);
   guest.instance = expect(linker.instantiate(*guest.module), path);
@@ -95,10 +100,23 @@ class Ratios : public benchmark::ConsoleReporter {
   std::map<std::string, std::vector<double>> times_;
 };
 
+// The tier that the only argument left names.
+Tier tier_of(int argc, char** argv) {
+  constexpr std::string_view option = "--tier=";
+  if (argc == 1) return Tier::Baseline;
+  const std::string_view argument = argv[1];
+  const auto tier =
+      argument.starts_with(option) ? shunt::runtime::parse_tier(argument.substr(option.size())) : std::nullopt;
+  if (argc == 2 && tier) return *tier;
+  fmt::print(stderr, "usage: flag_kernels [--tier=baseline|optimising] [options of Google Benchmark]\n");
+  std::exit(2);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
+  const Tier tier = tier_of(argc, argv);
   shunt::Engine* engine = expect(shunt::Engine::process(), "engine");
   shunt::flags::FlagSet flags(*engine);
   expect(flags.load_json(R"({"flags": {"rare": {"state": "ENABLED", "variants": {"on": true, "off": false},
@@ -108,7 +126,8 @@ int main(int argc, char** argv) {
   std::vector<Guest> guests;
   for (int place = 0; place < kPlacements; ++place)
     for (const char* build : {"plain", "check"}) {
-      guests.push_back(load(*engine, flags, fmt::format("{}/kernels_{}_{}.wasm", SHUNT_KERNELS_DIR, build, place)));
+      guests.push_back(
+          load(*engine, flags, tier, fmt::format("{}/kernels_{}_{}.wasm", SHUNT_KERNELS_DIR, build, place)));
       for (const char* kernel : kKernels)
         benchmark::RegisterBenchmark(fmt::format("{}/{}/{}", kernel, build, place).c_str(),
                                      [instance = guests.back().instance, kernel](benchmark::State& state) mutable {
