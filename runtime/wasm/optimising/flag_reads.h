@@ -3,6 +3,7 @@
 // other; the reads become patch sites when nothing moves any more.
 #pragma once
 
+#include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/Module.h>
 
@@ -16,5 +17,9 @@ llvm::FunctionCallee flag_read_function(llvm::Module& module, llvm::Type* result
 
 // The read that this is, or null.
 llvm::CallInst* as_flag_read(llvm::Instruction& instruction);
+
+// Marks a block that stands in front of a strip (loop_versions.h): a call of a function of the same kind.
+llvm::CallInst* mark_strip(llvm::IRBuilderBase& builder);
+llvm::CallInst* as_strip_mark(llvm::Instruction& instruction);
 
 }  // namespace shunt::wasm

@@ -67,6 +67,7 @@ class Planner {
     llvm::SmallPtrSet<llvm::Value*, 4> flags;
     for (llvm::BasicBlock* const block : loop_.blocks()) {
       const bool is_live = live_.contains(block);
+      if (is_live) plan_.instructions += block->size();
       for (llvm::Instruction& instruction : *block) {
         if (llvm::CallInst* const read = as_flag_read(instruction)) {
           plan_.flag_reads.push_back(read);
@@ -98,8 +99,9 @@ class Planner {
       address = recurrence->getStart();
     }
     const llvm::SCEV* const base = evolution_.getPointerBase(address);
-    if (!llvm::isa<llvm::SCEVUnknown>(base) || (base_ != nullptr && base_ != base)) return false;
-    base_ = base;
+    const auto* const value = llvm::dyn_cast<llvm::SCEVUnknown>(base);
+    if (value == nullptr || (plan_.base != nullptr && plan_.base != value->getValue())) return false;
+    plan_.base = value->getValue();
     add(access, evolution_.getMinusSCEV(address, base), step);
     return true;
   }
@@ -123,7 +125,7 @@ class Planner {
     range->low = std::min(range->low, low);
     range->high = std::max(range->high, low + size);
     range->written |= llvm::isa<llvm::StoreInst>(access);
-    range->accesses.push_back(&access);
+    range->accesses.push_back({&access, low});
   }
 
   llvm::Loop& loop_;
@@ -132,7 +134,6 @@ class Planner {
   LoopPlan& plan_;
   llvm::SmallPtrSet<llvm::BasicBlock*, 8> live_;
   llvm::SmallVector<llvm::Instruction*> accesses_;
-  const llvm::SCEV* base_ = nullptr;  // of the memory
 };
 
 }  // namespace

@@ -14,6 +14,11 @@
 
 namespace shunt::wasm {
 
+struct PlannedAccess {
+  llvm::Instruction* instruction;
+  std::int64_t constant;  // it touches bytes from first + constant on
+};
+
 // Accesses whose addresses differ by constants alone, in every iteration. In the first they touch bytes
 // [first + low, first + high) of the memory, and `step` bytes further in each that follows.
 struct AccessRange {
@@ -21,13 +26,15 @@ struct AccessRange {
   std::int64_t step;
   std::int64_t low, high;
   bool written;
-  llvm::SmallVector<llvm::Instruction*> accesses;
+  llvm::SmallVector<PlannedAccess> accesses;
 };
 
 struct LoopPlan {
+  llvm::Value* base = nullptr;                    // of the memory, if there are ranges
   const llvm::SCEV* taken = nullptr;              // how often the loop goes back to its header
   llvm::SmallVector<AccessRange> ranges;          // empty, or every access of the fast version
   llvm::SmallVector<llvm::CallInst*> flag_reads;  // that the fast version does without
+  std::uint64_t instructions = 0;                 // of an iteration of the fast version, about
 };
 
 // Whether the loop has a fast version that is worth it. `predicates` gathers what has to be true at run time as well

@@ -8,7 +8,10 @@
 #include <llvm/Transforms/Utils/LoopUtils.h>
 #include <llvm/Transforms/Utils/ScalarEvolutionExpander.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstddef>
+#include <cstdlib>
 #include <utility>
 
 #include "runtime/wasm/instance/vm_context.h"
@@ -18,7 +21,19 @@
 namespace shunt::wasm {
 namespace {
 
-constexpr std::uint64_t strip_iterations = 1024;
+// A strip takes some tens of microseconds: short enough for who waits for its end, long enough to begin a vectorised
+// loop for it.
+constexpr std::uint64_t strip_instructions = 1 << 19;
+constexpr std::uint64_t strip_bytes = 1 << 18;                      // of memory, which may not be cached
+constexpr std::uint64_t least_strip = 1024, longest_strip = 65536;  // iterations
+
+std::uint64_t strip_iterations(const LoopPlan& plan) {
+  std::uint64_t bytes = 1;  // an iteration
+  for (const AccessRange& range : plan.ranges) bytes += static_cast<std::uint64_t>(std::abs(range.step));
+  const std::uint64_t fits =
+      std::min(strip_instructions / std::max<std::uint64_t>(plan.instructions, 1), strip_bytes / bytes);
+  return std::bit_floor(std::clamp(fits, least_strip, longest_strip));
+}
 
 class Versioner {
  public:
@@ -40,6 +55,7 @@ class Versioner {
     llvm::Value* const fits = condition();
     llvm::Value* const count = plan_.flag_reads.empty() ? nullptr : iterations();
     copy();
+    count_iterations();
     if (count == nullptr) {
       enter(head_, fits);
       dominators_.changeImmediateDominator(fast_.getExitBlock(), head_);
@@ -82,6 +98,7 @@ class Versioner {
       const bool falls = range.step < 0;
       const llvm::SCEV* const low = evolution_.getAddExpr(falls ? last : range.first, constant(range.low));
       const llvm::SCEV* const high = evolution_.getAddExpr(falls ? range.first : last, constant(range.high));
+      firsts_.push_back(expand(range.first));
       llvm::Value* const begin = expand(low);
       llvm::Value* const end = expand(high);
       require(llvm::IRBuilder<>(at()).CreateICmpSLE(end, bytes));
@@ -128,6 +145,16 @@ class Versioner {
     at()->eraseFromParent();
   }
 
+  // `iteration_` counts the fast loop's iterations from 0, `done_` is its value behind one.
+  void count_iterations() {
+    llvm::BasicBlock* const latch = fast_.getLoopLatch();
+    llvm::IRBuilder<> builder(latch->getTerminator());
+    iteration_ = llvm::PHINode::Create(word_, 2, "iteration", fast_.getHeader()->begin());
+    done_ = builder.CreateAdd(iteration_, builder.getInt64(1), "done", true, true);
+    iteration_->addIncoming(builder.getInt64(0), entry_);
+    iteration_->addIncoming(done_, latch);
+  }
+
   void enter(llvm::BasicBlock* block, llvm::Value* may_be_fast) {
     llvm::MDNode* const likely = llvm::MDBuilder(function_.getContext()).createLikelyBranchWeights();
     llvm::IRBuilder<>(block).CreateCondBr(may_be_fast, entry_, exact_->getLoopPreheader(), likely);
@@ -144,15 +171,19 @@ class Versioner {
     builder.SetInsertPoint(strip);
     llvm::PHINode* const left = builder.CreatePHI(word_, 2, "left");
     left->addIncoming(count, head_);
+    before_ = builder.CreatePHI(word_, 2, "before");
+    before_->addIncoming(builder.getInt64(0), head_);
     carry_state(builder, latch, next);
+    mark_strip(builder);
     llvm::Value* const now =
-        builder.CreateBinaryIntrinsic(llvm::Intrinsic::umin, left, builder.getInt64(strip_iterations));
+        builder.CreateBinaryIntrinsic(llvm::Intrinsic::umin, left, builder.getInt64(strip_iterations(plan_)));
     enter(strip, builder.CreateAnd(flags_off(builder), fits));
     count_strip(latch, next, now);
     leave_through(next, latch, exit);
     builder.SetInsertPoint(next);
     llvm::Value* const rest = builder.CreateNUWSub(left, now, "rest");
     left->addIncoming(rest, next);
+    before_->addIncoming(builder.CreateAdd(before_, now, "", true, true), next);
     builder.CreateCondBr(builder.CreateICmpEQ(rest, builder.getInt64(0)), exit, strip);
     nest(strip, next);
   }
@@ -190,14 +221,9 @@ class Versioner {
 
   // The count decides when the fast loop ends: what decided before is the same for the last strip, and false before.
   void count_strip(llvm::BasicBlock* latch, llvm::BasicBlock* next, llvm::Value* now) {
-    llvm::BasicBlock* const header = fast_.getHeader();
-    auto* const iteration = llvm::PHINode::Create(word_, 2, "iteration", header->begin());
     auto* const before = llvm::cast<llvm::BranchInst>(latch->getTerminator());
     llvm::IRBuilder<> builder(before);
-    llvm::Value* const done = builder.CreateNUWAdd(iteration, builder.getInt64(1));
-    iteration->addIncoming(builder.getInt64(0), entry_);
-    iteration->addIncoming(done, latch);
-    llvm::BranchInst* const branch = builder.CreateCondBr(builder.CreateICmpEQ(done, now), next, header);
+    llvm::BranchInst* const branch = builder.CreateCondBr(builder.CreateICmpEQ(done_, now), next, fast_.getHeader());
     branch->copyMetadata(*before, {llvm::LLVMContext::MD_loop});
     before->eraseFromParent();
   }
@@ -248,16 +274,43 @@ class Versioner {
       for (std::size_t j = 0; j < scopes.size(); ++j) {
         if (j != i && (plan_.ranges[i].written || plan_.ranges[j].written)) others.push_back(scopes[j]);
       }
-      for (llvm::Instruction* const access : plan_.ranges[i].accesses) {
-        if (auto* const load = llvm::dyn_cast<llvm::LoadInst>(access)) {
-          load->setVolatile(false);
-        } else {
-          llvm::cast<llvm::StoreInst>(access)->setVolatile(false);
-        }
-        add(*access, llvm::LLVMContext::MD_alias_scope, {scopes[i]});
-        add(*access, llvm::LLVMContext::MD_noalias, others);
+      llvm::Value* const begin = range_begin(i);
+      for (const PlannedAccess& access : plan_.ranges[i].accesses) {
+        make_plain(access, begin, plan_.ranges[i].step);
+        add(*access.instruction, llvm::LLVMContext::MD_alias_scope, {scopes[i]});
+        add(*access.instruction, llvm::LLVMContext::MD_noalias, others);
       }
     }
+  }
+
+  // Where the range's accesses without their constants are when the fast loop begins.
+  llvm::Value* range_begin(std::size_t range) {
+    llvm::IRBuilder<> builder(entry_->getTerminator());
+    llvm::Value* offset = firsts_[range];
+    if (before_ != nullptr) {
+      llvm::Value* const way = builder.CreateMul(before_, constant_word(plan_.ranges[range].step), "", false, true);
+      offset = builder.CreateAdd(offset, way, "", false, true);
+    }
+    return builder.CreatePtrAdd(plan_.base, offset);
+  }
+
+  // Its address in a form that says what is known: nothing in it wraps.
+  void make_plain(const PlannedAccess& access, llvm::Value* begin, std::int64_t step) {
+    llvm::IRBuilder<> builder(access.instruction);
+    llvm::Value* const way = builder.CreateMul(iteration_, constant_word(step), "", false, true);
+    llvm::Value* const place = builder.CreatePtrAdd(builder.CreatePtrAdd(begin, way), constant_word(access.constant));
+    if (auto* const load = llvm::dyn_cast<llvm::LoadInst>(access.instruction)) {
+      load->setVolatile(false);
+      load->setOperand(llvm::LoadInst::getPointerOperandIndex(), place);
+    } else {
+      auto* const store = llvm::cast<llvm::StoreInst>(access.instruction);
+      store->setVolatile(false);
+      store->setOperand(llvm::StoreInst::getPointerOperandIndex(), place);
+    }
+  }
+
+  llvm::Constant* constant_word(std::int64_t value) {
+    return llvm::ConstantInt::get(word_, static_cast<std::uint64_t>(value), true);
   }
 
   static void add(llvm::Instruction& access, unsigned kind, llvm::ArrayRef<llvm::Metadata*> nodes) {
@@ -271,6 +324,10 @@ class Versioner {
   llvm::BasicBlock* head_ = nullptr;
   llvm::BasicBlock* entry_ = nullptr;                                     // of the fast loop: its preheader
   llvm::SmallVector<std::pair<llvm::PHINode*, llvm::PHINode*>> headers_;  // the fast loop's and their copies
+  llvm::PHINode* iteration_ = nullptr;
+  llvm::Value* done_ = nullptr;
+  llvm::PHINode* before_ = nullptr;         // iterations of earlier strips
+  llvm::SmallVector<llvm::Value*> firsts_;  // of the ranges
   llvm::Function& function_;
   llvm::LoopInfo& loops_;
   llvm::ScalarEvolution& evolution_;

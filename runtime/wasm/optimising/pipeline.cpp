@@ -33,8 +33,8 @@ llvm::FunctionPassManager version_loops() {
   passes.addPass(llvm::LoopSimplifyPass());
   passes.addPass(llvm::LCSSAPass());
   passes.addPass(LoopVersionsPass());
-  passes.addPass(llvm::SimplifyCFGPass());
-  passes.addPass(llvm::EarlyCSEPass(true));
+  passes.addPass(llvm::EarlyCSEPass(true));  // flags that are off decide branches,
+  passes.addPass(llvm::SimplifyCFGPass());   // whose arms go
   llvm::LoopPassManager loops;
   loops.addPass(llvm::LICMPass(llvm::LICMOptions()));
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
@@ -74,9 +74,7 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOp
     late.addPass(FlagSitesPass(options.flag_imports));
     late.addPass(llvm::SimplifyCFGPass());
     late.addPass(ExactLoadsPass());
-    if (options.interrupt != nullptr) {
-      late.addPass(DetourSitesPass(*options.interrupt, reinterpret_cast<std::uintptr_t>(options.interrupt_entry)));
-    }
+    late.addPass(DetourSitesPass(options.interrupt, reinterpret_cast<std::uintptr_t>(options.interrupt_entry)));
     passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(late)));
   });
   builder.registerModuleAnalyses(modules);
