@@ -68,6 +68,12 @@ class Versioner {
   }
 
  private:
+  struct HeaderPhi {
+    llvm::PHINode* phi;       // of the fast loop
+    llvm::PHINode* copied;    // of the exact one
+    llvm::ConstantInt* step;  // or null
+  };
+
   // --- what is asked in front of the loop: all of it in head_ ---
 
   llvm::Instruction* at() { return head_->getTerminator(); }
@@ -140,7 +146,7 @@ class Versioner {
       phi.addIncoming(copied == map.end() ? value : static_cast<llvm::Value*>(copied->second), exact_->getLoopLatch());
     }
     for (llvm::PHINode& phi : fast_.getHeader()->phis()) {
-      headers_.emplace_back(&phi, llvm::cast<llvm::PHINode>(map[&phi]));
+      headers_.push_back({&phi, llvm::cast<llvm::PHINode>(map[&phi]), step_of(phi)});
     }
     at()->eraseFromParent();
   }
@@ -184,21 +190,43 @@ class Versioner {
     llvm::Value* const rest = builder.CreateNUWSub(left, now, "rest");
     left->addIncoming(rest, next);
     before_->addIncoming(builder.CreateAdd(before_, now, "", true, true), next);
+    advance_state(builder, next, now);
     builder.CreateCondBr(builder.CreateICmpEQ(rest, builder.getInt64(0)), exit, strip);
     nest(strip, next);
   }
 
   // Both loops begin with what the last strip left.
   void carry_state(llvm::IRBuilder<>& builder, llvm::BasicBlock* latch, llvm::BasicBlock* next) {
-    for (const auto& [phi, copied] : headers_) {
+    for (const auto& [phi, copied, step] : headers_) {
       llvm::PHINode* const state = builder.CreatePHI(phi->getType(), 2, phi->getName() + ".strip");
-      auto* const out = llvm::PHINode::Create(phi->getType(), 1, phi->getName() + ".out", next);
-      out->addIncoming(phi->getIncomingValueForBlock(latch), latch);
       state->addIncoming(phi->getIncomingValueForBlock(entry_), head_);
-      state->addIncoming(out, next);
+      if (step == nullptr) {
+        auto* const out = llvm::PHINode::Create(phi->getType(), 1, phi->getName() + ".out", next);
+        out->addIncoming(phi->getIncomingValueForBlock(latch), latch);
+        state->addIncoming(out, next);
+      }
       phi->setIncomingValueForBlock(entry_, state);
       copied->setIncomingValueForBlock(exact_->getLoopPreheader(), state);
     }
+  }
+
+  // What advances by a constant is not taken from the loop, which then need not keep it.
+  void advance_state(llvm::IRBuilder<>& builder, llvm::BasicBlock* next, llvm::Value* now) {
+    for (const HeaderPhi& header : headers_) {
+      if (header.step == nullptr) continue;
+      auto* const state = llvm::cast<llvm::PHINode>(header.phi->getIncomingValueForBlock(entry_));
+      llvm::Value* const times = builder.CreateZExtOrTrunc(now, state->getType());
+      state->addIncoming(builder.CreateAdd(state, builder.CreateMul(times, header.step)), next);
+    }
+  }
+
+  // The constant by which an iteration advances it, or null.
+  llvm::ConstantInt* step_of(llvm::PHINode& phi) {
+    if (!phi.getType()->isIntegerTy()) return nullptr;
+    const auto* const recurrence = llvm::dyn_cast<llvm::SCEVAddRecExpr>(evolution_.getSCEV(&phi));
+    if (recurrence == nullptr || !recurrence->isAffine() || recurrence->getLoop() != &fast_) return nullptr;
+    const auto* const step = llvm::dyn_cast<llvm::SCEVConstant>(recurrence->getStepRecurrence(evolution_));
+    return step != nullptr ? step->getValue() : nullptr;
   }
 
   // Reads each flag once; the fast loop's own reads go.
@@ -322,8 +350,8 @@ class Versioner {
   llvm::Loop& fast_;
   llvm::Loop* exact_ = nullptr;
   llvm::BasicBlock* head_ = nullptr;
-  llvm::BasicBlock* entry_ = nullptr;                                     // of the fast loop: its preheader
-  llvm::SmallVector<std::pair<llvm::PHINode*, llvm::PHINode*>> headers_;  // the fast loop's and their copies
+  llvm::BasicBlock* entry_ = nullptr;  // of the fast loop: its preheader
+  llvm::SmallVector<HeaderPhi> headers_;
   llvm::PHINode* iteration_ = nullptr;
   llvm::Value* done_ = nullptr;
   llvm::PHINode* before_ = nullptr;         // iterations of earlier strips
