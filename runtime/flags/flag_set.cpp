@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "runtime/flags/definition.h"
+#include "runtime/flags/in_force.h"
 #include "runtime/flags/reading.h"
 
 namespace shunt::flags {
@@ -22,46 +23,6 @@ constexpr std::size_t index_of(FlagType type) {
   return static_cast<std::size_t>(type);
 }
 constexpr std::string_view number_suffix[] = {":i32", ":i64", ":f64"};
-
-using Overrides = std::map<std::string, FlagValue, std::less<>>;
-
-// What a flag is in one state of the set.
-struct InForce {
-  std::optional<FlagValue> value;
-  std::string variant;  // empty if none
-  bool operator==(const InForce& other) const {
-    if (variant != other.variant || value.has_value() != other.value.has_value()) return false;
-    return !value || same(*value, *other.value);
-  }
-};
-
-// The whole state of a set, for comparing one with the next.
-struct Definitions {
-  const Document& document;
-  const Overrides& overrides;
-};
-
-InForce in_force(const Definitions& all, std::string_view key) {
-  const auto& [document, overrides] = all;
-  const auto definition = document.flags.find(key);
-  if (const auto set = overrides.find(key); set != overrides.end()) {
-    InForce out{set->second, {}};
-    if (definition == document.flags.end() || definition->second.kind == Kind::Object) return out;
-    for (const Variant& variant : definition->second.variants) {
-      if (!same(variant.value, set->second)) continue;
-      out.variant = variant.name;
-      break;
-    }
-    return out;
-  }
-  if (definition == document.flags.end()) return {};
-  const Variant* variant = definition->second.in_force();
-  return variant == nullptr ? InForce{} : InForce{variant->value, variant->name};
-}
-
-std::uint64_t bits_of(const InForce& now, FlagType type) {
-  return now.value ? bits_as(*now.value, type).value_or(0) : 0;
-}
 
 // A key and the storage of its name, which must outlive it.
 template <class Key>

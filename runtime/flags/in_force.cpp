@@ -1,0 +1,34 @@
+#include "runtime/flags/in_force.h"
+
+#include "runtime/flags/reading.h"
+
+namespace shunt::flags {
+
+bool InForce::operator==(const InForce& other) const {
+  if (variant != other.variant || value.has_value() != other.value.has_value()) return false;
+  return !value || same(*value, *other.value);
+}
+
+InForce in_force(const Definitions& all, std::string_view key) {
+  const auto& [document, overrides] = all;
+  const auto definition = document.flags.find(key);
+  if (const auto set = overrides.find(key); set != overrides.end()) {
+    InForce out{set->second, {}};
+    if (definition == document.flags.end() || definition->second.kind == Kind::Object) return out;
+    for (const Variant& variant : definition->second.variants) {
+      if (!same(variant.value, set->second)) continue;
+      out.variant = variant.name;
+      break;
+    }
+    return out;
+  }
+  if (definition == document.flags.end()) return {};
+  const Variant* variant = definition->second.in_force();
+  return variant == nullptr ? InForce{} : InForce{variant->value, variant->name};
+}
+
+std::uint64_t bits_of(const InForce& now, FlagType type) {
+  return now.value ? bits_as(*now.value, type).value_or(0) : 0;
+}
+
+}  // namespace shunt::flags
