@@ -28,11 +28,12 @@ bool host_stack_exhausted(const StoreState& store) {
 // One more call in progress; puts back what the call that is waiting needs when it goes on.
 class CallDepth {
  public:
-  explicit CallDepth(StoreState& store)
+  CallDepth(StoreState& store, std::uint8_t* top)
       : store_(store), guest_stack_(store.execution.guest_stack), guest_pc_(store.execution.guest_pc) {
     ++store_.depth;
     store_.interrupts->run();
     store_.execution.guest_pc = nullptr;  // the new call has not left guest code yet
+    store_.execution.guest_stack = top;   // what is served before it begins may call guests
   }
   ~CallDepth() {
     store_.interrupts->leave();
@@ -77,7 +78,7 @@ Status call_function(InstanceState& instance, std::uint32_t function, std::uint6
   store.execution.safepoint_wanted = &store.thread->safepoint_wanted();
   const TrapScope traps(store);
   const GuestScope guest(*store.thread, top, store.walker);
-  const CallDepth depth(store);
+  const CallDepth depth(store, top);
   const TrapCode trap = may_go_on(store) ? static_cast<TrapCode>(enter(callee.context, callee.code, slots, top))
                                          : static_cast<TrapCode>(store.execution.trap);
   if (trap == TrapCode::None) return Ok{};

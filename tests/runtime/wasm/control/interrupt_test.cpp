@@ -208,6 +208,20 @@ TEST_F(Interrupt, YieldsAndGoesOn) {
   EXPECT_FALSE(key_of(instance).enabled());
 }
 
+TEST_F(Interrupt, YieldsBeforeACallBeginsToo) {
+  Instance instance = instantiate(endless);
+  int yields = 0;
+  store.on_yield([&]() -> Status {
+    ++yields;
+    EXPECT_EQ(bits(instance.call("quick")), 7U);
+    return Ok{};
+  });
+  ASSERT_TRUE(handle.request_yield());
+  EXPECT_EQ(bits(instance.call("quick")), 7U);
+  EXPECT_EQ(bits(instance.call("quick")), 7U);
+  EXPECT_EQ(yields, 1);
+}
+
 TEST_F(Interrupt, StopsAGuestWhoseYieldFails) {
   Instance instance = instantiate(endless);
   store.on_yield([]() -> Status { return make_error(ErrorCode::TimedOut, "fuel is used up"); });
