@@ -99,10 +99,11 @@ struct Parser {
         .add_option_function<std::string>(
             "--tier", [&tier](const std::string& name) { tier = *runtime::parse_tier(name); },
             "Compilers: baseline (at once; the default), optimising (each function again, by LLVM, before the first "
-            "call)")
+            "call), auto (those that become hot, in the background)")
         ->type_name("TIER")
         ->check([](const std::string& name) {
-          return runtime::parse_tier(name) ? std::string() : fmt::format("'{}' is none of: baseline, optimising", name);
+          return runtime::parse_tier(name) ? std::string()
+                                           : fmt::format("'{}' is none of: baseline, optimising, auto", name);
         });
   }
 

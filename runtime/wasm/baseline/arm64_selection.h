@@ -108,6 +108,7 @@ class Arm64Selection {
   void optimised_thunk(const SignatureLayout& layout);
   void guest_call_thunk(const SignatureLayout& layout);
   void builtin_call_thunk();
+  void count_down(std::int32_t* counter);
   static const EntryEncoder entry_encoder;  // of entries' stubs
 
   static const StubEncoder stub_encoder;  // of flag values

@@ -79,6 +79,13 @@ void Arm64Selection::builtin_call_thunk() {
   a_.ret(a64::x30);
 }
 
+void Arm64Selection::count_down(std::int32_t* counter) {
+  move_constant(true, x16, reinterpret_cast<std::uintptr_t>(counter));
+  a_.ldr(gpw(x17), a64::ptr(gpx(x16)));
+  a_.sub(gpw(x17), gpw(x17), Imm(1));
+  a_.str(gpw(x17), a64::ptr(gpx(x16)));
+}
+
 // --- stubs of entry sites ---
 
 namespace {

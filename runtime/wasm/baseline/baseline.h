@@ -75,8 +75,8 @@ using CallBuiltinThunk = std::uint64_t (*)(VmContext* context, std::uint64_t, st
 // guest's convention.
 enum class EntryState : std::uint8_t {
   Baseline,   // falls through
-  Count,      // to the counter, which goes back (falls through where nobody counts)
-  Optimised,  // to the stub of the function's SlotsEntry; falls through as long as the site was not retargeted
+  Count,      // to the counter, which goes back (goes on where nothing is counted)
+  Optimised,  // to the stub of the function's SlotsEntry; goes on as long as the site was not retargeted
 };
 inline constexpr unsigned entry_states = 3;
 
@@ -120,6 +120,9 @@ struct BaselineOptions {
   // By function index less imports: entry_states states each; must outlive the code. Null: no entry sites, and no
   // thunks between the tiers.
   std::deque<StaticSwitch>* entry_keys = nullptr;
+  // With entry keys: by function index less imports, counted down in EntryState::Count at entries and loops' heads, by
+  // several threads without synchronisation. Must outlive the code. Null: nothing is counted.
+  std::int32_t* entry_counters = nullptr;
   StaticKey* interrupt = nullptr;   // of the sites at loop heads and function entries; null: none
   DetourFunction detour = nullptr;  // that they call
   bool portable_code = false;       // only instructions that every supported processor has

@@ -56,6 +56,9 @@ void FunctionCompiler<S>::open_loop(const Op& op) {
   if (module_.interrupts != nullptr) s_.align_loop();
   s_.bind(block.label);
   interrupt_site(op.offset);
+  if (module_.tiers != nullptr && module_.tiers->counts()) {
+    module_.tiers->add(s_, body_->function - module_.module->imported_functions);
+  }
 }
 
 // `compare` emits the comparison and returns the condition. Both arms start with everything in slots.

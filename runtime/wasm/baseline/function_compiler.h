@@ -20,6 +20,7 @@
 #include "runtime/wasm/baseline/parallel_move.h"
 #include "runtime/wasm/baseline/pinning.h"
 #include "runtime/wasm/baseline/selection.h"
+#include "runtime/wasm/baseline/tier_sites.h"
 
 namespace shunt::wasm::baseline {
 
@@ -29,6 +30,7 @@ struct ModuleContext : ModuleView {
   std::span<const asmjit::Label> entries;          // by function index less imports
   FlagImportSites* flags = nullptr;
   InterruptSites* interrupts = nullptr;  // null: none are wanted
+  TierSites* tiers = nullptr;            // likewise
 };
 
 template <Selection S>

@@ -3,9 +3,7 @@
 
 #include <asmjit/core.h>
 
-#include <array>
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string>
 #include <utility>
@@ -61,7 +59,6 @@ class ModuleCompiler {
 
  private:
   void tier_thunks();
-  void entry_site(std::uint32_t defined_function);
   Status status() const { return errors_.status(context_.module->source_name); }
 
   FirstError errors_;
@@ -70,11 +67,11 @@ class ModuleCompiler {
   S selection_;
   FlagImportSites flags_;
   std::optional<InterruptSites> interrupts_;
+  std::optional<TierSites> tiers_;
   std::vector<SignatureLayout> layouts_;        // by type index
   std::vector<std::uint32_t> canonical_types_;  // by type index
   std::vector<std::uint8_t> flag_sites_;        // by imported function
   std::vector<asmjit::Label> entries_;          // by function index less imports
-  std::deque<StaticSwitch>* entry_keys_ = nullptr;
   ModuleContext context_;
   FunctionCompiler<S> functions_;
   std::vector<std::uint32_t> enter_thunks_, host_thunks_, optimised_thunks_, guest_calls_,
@@ -85,7 +82,6 @@ class ModuleCompiler {
 
 template <Selection S>
 Status ModuleCompiler<S>::begin(const ModuleData& data, const BaselineOptions& options) {
-  entry_keys_ = options.entry_keys;
   layouts_.reserve(data.types.size());
   for (const FunctionType& type : data.types) {
     layouts_.emplace_back(type, S::roles);
@@ -110,7 +106,10 @@ Status ModuleCompiler<S>::begin(const ModuleData& data, const BaselineOptions& o
     host_thunks_.push_back(selection_.offset());
     selection_.host_thunk(layout, options.host_call);
   }
-  if (entry_keys_ != nullptr) tier_thunks();
+  if (options.entry_keys != nullptr) {
+    context_.tiers = &tiers_.emplace(flags_.emitter(), *options.entry_keys, options.entry_counters);
+    tier_thunks();
+  }
   return status();
 }
 
@@ -126,15 +125,6 @@ void ModuleCompiler<S>::tier_thunks() {
   selection_.builtin_call_thunk();
 }
 
-// At a multiple of 16, so that it needs no padding in front.
-template <Selection S>
-void ModuleCompiler<S>::entry_site(std::uint32_t defined_function) {
-  const asmjit::Label behind = selection_.new_label();
-  const std::array<asmjit::Label, entry_states - 1> targets = {behind, behind};
-  flags_.emitter().branch((*entry_keys_)[defined_function], targets);
-  selection_.bind(behind);
-}
-
 template <Selection S>
 Status ModuleCompiler<S>::function(const FunctionBody& body) {
   constexpr std::uint32_t alignment = 16;
@@ -143,12 +133,13 @@ Status ModuleCompiler<S>::function(const FunctionBody& body) {
   function_entries_.push_back(begin);
   const std::uint32_t defined = body.function - context_.module->imported_functions;
   selection_.bind(entries_[defined]);
-  if (entry_keys_ != nullptr) entry_site(defined);
+  if (tiers_) tiers_->add(selection_, defined);  // at a multiple of 16: it needs no padding in front
   if (!functions_.compile(body)) {
     return make_error(ErrorCode::Unsupported,
                       context_.module->source_name + ": " + context_.module->display_name(body.function) +
                           ": the compiler ran out of registers; this is a mistake in it, please report it");
   }
+  if (tiers_) tiers_->emit_stubs(selection_);
   ranges_.push_back({.begin = begin, .end = selection_.offset(), .function = body.function});
   return status();
 }

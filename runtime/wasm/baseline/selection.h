@@ -32,7 +32,8 @@ template <class S>
 concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& scratch, asmjit::Label label,
                              std::span<const asmjit::Label> labels, typename S::Condition condition, ValueType type,
                              bool wide, std::int32_t frame, std::uint32_t number, std::uint64_t bits,
-                             const OpInfo& info, const FrameLayout& layout, RegSet registers, const void* address) {
+                             const OpInfo& info, const FrameLayout& layout, RegSet registers, const void* address,
+                             std::int32_t* counter) {
   // --- what the instruction set has ---
   { S::roles } -> std::convertible_to<RegisterRoles>;
   { S::context } -> std::convertible_to<Reg>;  // holds the VmContext*
@@ -98,6 +99,9 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   s.convert(info, reg, value, scratch);
   s.resize_float(type, reg, value);  // to this type
   s.reinterpret(type, reg, value);   // to this type
+
+  // --- counting ---
+  s.count_down(counter);  // of 32 bits, not atomic; where flags and temporaries that hold no argument are dead
 
   // --- detours ---
   s.align_loop();  // so that a site's one instruction needs no padding; what is emitted falls through

@@ -85,6 +85,12 @@ void X86Selection::builtin_call_thunk() {
   a_.ret();
 }
 
+// r11 is free at an entry, and at a loop's head, where operands are in their slots.
+void X86Selection::count_down(std::int32_t* counter) {
+  move_constant(true, r11, reinterpret_cast<std::uintptr_t>(counter));
+  a_.sub(x86::dword_ptr(x86::r11), Imm(1));
+}
+
 // --- stubs of entry sites ---
 
 namespace {

@@ -40,7 +40,8 @@ class CompilingSink final : public FunctionSink {
                             .interrupt = options_.interruptible ? &state_.control->interrupt : nullptr,
                             .detour = &serve_detour};
     if (state_.tiers) {
-      options.entry_keys = &state_.tiers->make_keys(module.functions.size() - module.imported_functions);
+      Status prepared = state_.tiers->prepare(module.functions.size() - module.imported_functions, options);
+      if (!prepared) return prepared;
     }
     compiler_.emplace(options);
     Status begun = compiler_->begin_code(module);
@@ -121,10 +122,13 @@ Status ModuleLoader::optimise_all(ModuleState& state, std::span<const std::uint8
 Result<runtime::Module> ModuleLoader::load(std::span<const std::uint8_t> bytes, const runtime::ModuleOptions& options) {
   if (Status there = check_tier(options); !there) return std::move(there).error();
   auto state = std::make_shared<ModuleState>();
-  if (options.tier != runtime::Tier::Baseline) state->tiers = std::make_unique<Tiers>(engine_, flags_, optimising_);
+  if (options.tier != runtime::Tier::Baseline) {
+    const auto when = options.tier == runtime::Tier::Auto ? Tiers::When::Hot : Tiers::When::Asked;
+    state->tiers = std::make_unique<Tiers>(engine_, flags_, optimising_, when);
+  }
   if (Status compiled = compile_baseline(*state, bytes, options); !compiled) return std::move(compiled).error();
   if (state->tiers) {
-    state->tiers->begin(*state);
+    state->tiers->begin(*state, bytes);
     if (options.tier == runtime::Tier::Optimising) {
       if (Status optimised = optimise_all(*state, bytes); !optimised) return std::move(optimised).error();
     }
@@ -144,7 +148,8 @@ struct TierName {
   Tier tier;
   std::string_view name;
 };
-constexpr std::array tier_names = {TierName{Tier::Baseline, "baseline"}, TierName{Tier::Optimising, "optimising"}};
+constexpr std::array tier_names = {TierName{Tier::Baseline, "baseline"}, TierName{Tier::Optimising, "optimising"},
+                                   TierName{Tier::Auto, "auto"}};
 
 }  // namespace
 
@@ -188,6 +193,10 @@ std::vector<ExportType> Module::exports() const {
     exports.push_back({record.name, wasm::extern_type(data, record.kind, record.index)});
   }
   return exports;
+}
+
+TierStats Module::tier_stats() const {
+  return state_->tiers ? state_->tiers->stats() : TierStats{};
 }
 
 const CompileStats& Module::stats() const {

@@ -4,6 +4,10 @@
 
 namespace shunt::wasm {
 
+ModuleState::~ModuleState() {
+  if (tiers) tiers->stop();
+}
+
 const ExportRecord* ModuleState::find_export(std::string_view name) const {
   const auto found = exports.find(name);
   return found == exports.end() ? nullptr : found->second;

@@ -20,6 +20,11 @@ inline constexpr std::string_view flags_module = "flags";  // imports from here 
 // Immutable once loaded but for `tiers`, so instances on any thread share it. Its code's sites belong to keys of the
 // flag set that it was loaded with, which must outlive it.
 struct ModuleState {
+  ModuleState() = default;
+  ~ModuleState();
+  ModuleState(const ModuleState&) = delete;
+  ModuleState& operator=(const ModuleState&) = delete;
+
   std::unique_ptr<ModuleData> data;
   std::vector<FlagImport> flag_imports;  // one per imported function
   std::unique_ptr<ControlKeys> control;  // ends after `code`, whose sites belong to them

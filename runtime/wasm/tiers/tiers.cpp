@@ -3,15 +3,21 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <utility>
 
 #include "runtime/wasm/module/module_state.h"
+#include "runtime/wasm/tiers/module_bodies.h"
 #include "shunt/patch_batch.h"
 
 namespace shunt::wasm {
 namespace {
 
 constexpr auto state_of = [](EntryState state) { return static_cast<unsigned>(state); };
+
+// Entries and turns of loops until a function is hot; and which part of it makes one warm.
+constexpr std::int32_t hot_count = 10'000;
+constexpr std::int32_t warm_part = 8;
 
 // Release: who calls through the pointer finds the code that was published before.
 void set_optimised(FuncRef& reference, const void* body) {
@@ -20,12 +26,20 @@ void set_optimised(FuncRef& reference, const void* body) {
 
 }  // namespace
 
-std::deque<StaticSwitch>& Tiers::make_keys(std::size_t defined_functions) {
+Status Tiers::prepare(std::size_t defined_functions, BaselineOptions& options) {
   for (std::size_t i = 0; i < defined_functions; ++i) keys_.emplace_back("tier", entry_states);
-  return keys_;
+  options.entry_keys = &keys_;
+  if (when_ == When::Asked) return Ok{};
+  counters_.assign(defined_functions, hot_count);
+  seen_ = counters_;
+  options.entry_counters = counters_.data();
+  PatchBatch batch(engine_);  // there are no sites yet
+  for (StaticSwitch& key : keys_) batch.set(key, state_of(EntryState::Count));
+  if (Result<CommitReport> committed = batch.commit(); !committed) return std::move(committed).error();
+  return Ok{};
 }
 
-void Tiers::begin(const ModuleState& module) {
+void Tiers::begin(const ModuleState& module, std::span<const std::uint8_t> bytes) {
   state_ = &module;
   module_ = module.data.get();
   code_ = module.code.get();
@@ -33,6 +47,55 @@ void Tiers::begin(const ModuleState& module) {
   for (const std::uint32_t thunk : code_->guest_calls) {
     call_guest_.push_back(code_->code.entry<std::remove_pointer_t<CallGuestThunk>>(thunk));
   }
+  if (when_ == When::Asked || keys_.empty()) return;
+  bytes_.assign(bytes.begin(), bytes.end());
+  hot_.emplace([this] { return look(); });
+}
+
+// On the thread that looks for hot functions. What is warm is compiled with them: it is probably what they call.
+HotFunctions::Found Tiers::look() {
+  std::vector<std::uint32_t> warm;
+  bool moves = false;
+  bool is_hot = false;
+  for (std::size_t i = 0; i < counters_.size(); ++i) {
+    if (keys_[i].state() != state_of(EntryState::Count)) continue;
+    // Relaxed: a count, which orders nothing.
+    const std::int32_t count = std::atomic_ref(counters_[i]).load(std::memory_order_relaxed);
+    moves = moves || count != seen_[i];
+    seen_[i] = count;
+    is_hot = is_hot || count <= 0;
+    if (count <= hot_count - hot_count / warm_part) warm.push_back(module_->imported_functions + i);
+  }
+  constexpr std::chrono::milliseconds patience{100};
+  (void)collect(patience);  // what is left is tried again at the next look
+  if (!is_hot) return moves ? HotFunctions::Found::Work : HotFunctions::Found::Nothing;
+  const auto start = std::chrono::steady_clock::now();
+  const Result<ModuleBodies> bodies = ModuleBodies::read(bytes_, *module_, &warm);
+  const Status compiled = bodies ? compile(bodies->all()) : Status(bodies.error());
+  const auto time = std::chrono::steady_clock::now() - start;
+  if (!compiled) (void)give_up(warm);
+  const std::scoped_lock hold(mutex_);
+  stats_.compile_ns += static_cast<std::uint64_t>(std::chrono::nanoseconds(time).count());
+  if (!compiled) ++stats_.failed;
+  return HotFunctions::Found::Work;
+}
+
+// They stay in the baseline, and are counted no more.
+Status Tiers::give_up(std::span<const std::uint32_t> functions) {
+  PatchBatch batch(engine_);
+  for (const std::uint32_t function : functions) {
+    batch.set(keys_[defined(function)], state_of(EntryState::Baseline));
+  }
+  if (Result<CommitReport> committed = batch.commit(); !committed) return std::move(committed).error();
+  return Ok{};
+}
+
+runtime::TierStats Tiers::stats() {
+  const std::scoped_lock hold(mutex_);
+  runtime::TierStats stats = stats_;
+  for (const Function& function : functions_) stats.optimised += function.version == nullptr ? 0 : 1;
+  for (const Version& version : versions_) stats.code_bytes += version.code->code().size();
+  return stats;
 }
 
 Status Tiers::compile(std::span<const FunctionBody> bodies) {
@@ -81,7 +144,9 @@ Status Tiers::revert(std::span<const std::uint32_t> functions) {
   const std::scoped_lock hold(mutex_);
   PatchBatch batch(engine_);
   for (const std::uint32_t function : functions) {
-    batch.set(keys_[defined(function)], state_of(EntryState::Baseline));
+    const std::uint32_t index = defined(function);
+    if (!counters_.empty()) std::atomic_ref(counters_[index]).store(hot_count, std::memory_order_relaxed);  // a count
+    batch.set(keys_[index], state_of(counters_.empty() ? EntryState::Baseline : EntryState::Count));
   }
   if (Result<CommitReport> committed = batch.commit(); !committed) return std::move(committed).error();
   for (const std::uint32_t function : functions) assign(defined(function), {});

@@ -11,12 +11,14 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "runtime/wasm/baseline/baseline.h"
 #include "runtime/wasm/baseline/entry_stubs.h"
 #include "runtime/wasm/tiers/code_pieces.h"
+#include "runtime/wasm/tiers/hot_functions.h"
 #include "runtime/wasm/tiers/optimising_compiler.h"
 #include "shunt/engine.h"
 
@@ -27,21 +29,30 @@ struct ModuleState;
 // Thread-safe, except for construction, begin() and destruction.
 class Tiers {
  public:
-  Tiers(Engine& engine, flags::FlagSet& flags, OptimisingCompiler compiler)
-      : engine_(engine), flags_(flags), compiler_(compiler) {}
+  enum class When : std::uint8_t {
+    Asked,  // functions are compiled by compile()
+    Hot,    // and by a thread of this object's, once their counters say so
+  };
+  Tiers(Engine& engine, flags::FlagSet& flags, OptimisingCompiler compiler, When when)
+      : engine_(engine), flags_(flags), compiler_(compiler), when_(when) {}
   Tiers(const Tiers&) = delete;
   Tiers& operator=(const Tiers&) = delete;
 
-  // For the compiler: one key for each of so many functions.
-  std::deque<StaticSwitch>& make_keys(std::size_t defined_functions);
-  // `module`, which is complete and whose code was compiled with the keys, owns this object.
-  void begin(const ModuleState& module);
+  // Gives the baseline compiler its keys for so many functions, and its counters. Errors: the engine's.
+  Status prepare(std::size_t defined_functions, BaselineOptions& options);
+  // `module`, which is complete and whose code was compiled with the keys, owns this object. `bytes` is what it was
+  // read from; a copy is kept where functions are compiled when they are hot.
+  void begin(const ModuleState& module, std::span<const std::uint8_t> bytes);
+
+  // Ends the thread that looks for hot functions; waits for a compilation in progress. Before the code ends.
+  void stop() { hot_.reset(); }
 
   // Compiles these functions and installs them. Blocks for as long as that takes. Errors: the compiler's, the engine's.
   Status compile(std::span<const FunctionBody> bodies);
   // From now on the functions of `code` run there. All or nothing. Blocks: a commit. Errors: the engine's.
   Status install(std::unique_ptr<OptimisedCode> code);
-  // From now on these functions (indices) run in the baseline again. Blocks: a commit. Errors: the engine's.
+  // From now on these functions (indices) run in the baseline again, and are counted anew. Blocks: a commit. Errors:
+  // the engine's.
   Status revert(std::span<const std::uint32_t> functions);
 
   // Frees the versions that nothing leads to any more, but for those that a thread is still in after `limit`. Returns
@@ -53,6 +64,7 @@ class Tiers {
   void remove_instance(std::span<FuncRef> functions);
 
   [[nodiscard]] const CodePieces& pieces() const { return pieces_; }
+  [[nodiscard]] runtime::TierStats stats();  // blocks while a switch is committed
 
  private:
   struct Version {  // several functions'
@@ -70,11 +82,18 @@ class Tiers {
     return code_->code.data() + code_->entries[defined_function];
   }
   void assign(std::uint32_t defined_function, Function now);
+  HotFunctions::Found look();
+  Status give_up(std::span<const std::uint32_t> functions);
 
   Engine& engine_;
   flags::FlagSet& flags_;
   OptimisingCompiler compiler_;
+  When when_;
   std::deque<StaticSwitch> keys_;
+  // Where functions are counted. Guest code writes without synchronisation: a lost count delays, no more.
+  std::vector<std::int32_t> counters_;
+  std::vector<std::int32_t> seen_;   // by the last look
+  std::vector<std::uint8_t> bytes_;  // of the module
   const ModuleState* state_ = nullptr;
   const ModuleData* module_ = nullptr;
   const BaselineCode* code_ = nullptr;
@@ -86,7 +105,10 @@ class Tiers {
   std::vector<Function> functions_;  // by function index less imports
   std::list<Version> versions_;
   std::vector<std::span<FuncRef>> instances_;
+  runtime::TierStats stats_;
   std::mutex collecting_;  // one at a time; comes before mutex_
+
+  std::optional<HotFunctions> hot_;  // ends first
 };
 
 }  // namespace shunt::wasm

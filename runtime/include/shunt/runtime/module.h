@@ -58,9 +58,10 @@ struct ExportType {
 enum class Tier : std::uint8_t {
   Baseline,    // one pass; code at once
   Optimising,  // all functions a second time, by LLVM, before load() returns: about a second for each 100 to 500 KB
+  Auto,        // the functions that become hot, on a thread of the module's, while the guest runs
 };
 
-// "baseline", "optimising".
+// "baseline", "optimising", "auto".
 [[nodiscard]] std::string_view to_string(Tier tier);
 [[nodiscard]] std::optional<Tier> parse_tier(std::string_view name);
 
@@ -86,6 +87,14 @@ struct CompileStats {
   std::uint64_t publish_ns = 0;
   std::uint64_t optimise_ns = 0;  // in the optimising tier, before load() returned
   [[nodiscard]] std::uint64_t total_ns() const { return decode_ns + compile_ns + publish_ns + optimise_ns; }
+};
+
+// What the optimising tier has made of a module up to now.
+struct TierStats {
+  std::size_t optimised = 0;     // functions that have an optimised version
+  std::size_t code_bytes = 0;    // of optimised code, what waits to be freed included
+  std::uint64_t compile_ns = 0;  // on the module's thread
+  std::size_t failed = 0;        // compilations; their functions stay in the baseline
 };
 
 // A patch site of a module's code, as inspection tools show it.
@@ -115,6 +124,7 @@ class Module {
   [[nodiscard]] std::vector<ImportType> imports() const;
   [[nodiscard]] std::vector<ExportType> exports() const;
   [[nodiscard]] const CompileStats& stats() const;
+  [[nodiscard]] TierStats tier_stats() const;  // blocks while functions switch
 
   // Every patch site of the module's code, by address. `engine` is the one that it was loaded with. Blocks (the
   // engine's commit lock).
