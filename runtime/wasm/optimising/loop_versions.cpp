@@ -16,6 +16,7 @@
 
 #include "runtime/wasm/instance/vm_context.h"
 #include "runtime/wasm/optimising/flag_reads.h"
+#include "runtime/wasm/optimising/llvm_versions.h"
 #include "runtime/wasm/optimising/loop_plan.h"
 
 namespace shunt::wasm {
@@ -46,7 +47,7 @@ class Versioner {
         dominators_(dominators),
         plan_(plan),
         predicates_(predicates),
-        expander_(evolution, function.getDataLayout(), "versions"),
+        expander_(make_expander(evolution, function, "versions")),
         word_(llvm::Type::getInt64Ty(function.getContext())) {}
 
   void run() {

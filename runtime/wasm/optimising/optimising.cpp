@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "runtime/wasm/optimising/llvm_versions.h"
 #include "runtime/wasm/optimising/lowering.h"
 #include "runtime/wasm/optimising/pipeline.h"
 #include "shunt/codegen/orc.h"
@@ -42,7 +43,7 @@ class Linking final : public llvm::jitlink::JITLinkContext {
   };
   static Outcome link(orc::CodeMemoryManager& memory, llvm::MemoryBufferRef object) {
     Outcome outcome;
-    llvm::Expected<std::unique_ptr<llvm::jitlink::LinkGraph>> graph = llvm::jitlink::createLinkGraphFromObject(object);
+    llvm::Expected<std::unique_ptr<llvm::jitlink::LinkGraph>> graph = make_link_graph(object);
     if (!graph) {
       outcome.error = orc::from_llvm(graph.takeError(), ErrorCode::Unsupported);
       return outcome;
@@ -60,7 +61,7 @@ class Linking final : public llvm::jitlink::JITLinkContext {
   void lookup(const LookupMap& symbols, std::unique_ptr<llvm::jitlink::JITLinkAsyncLookupContinuation> go_on) override {
     if (symbols.empty()) return go_on->run(llvm::jitlink::AsyncLookupResult());
     go_on->run(llvm::make_error<llvm::StringError>(
-        "compiled code refers to " + symbols.begin()->first.str() + ", and the runtime has no such function",
+        "compiled code refers to " + name_of(symbols.begin()->first).str() + ", and the runtime has no such function",
         llvm::inconvertibleErrorCode()));
   }
   llvm::Error notifyResolved(llvm::jitlink::LinkGraph& graph) override {
@@ -79,8 +80,6 @@ class Linking final : public llvm::jitlink::JITLinkContext {
   }
 
  private:
-  static llvm::StringRef name_of(const llvm::jitlink::Symbol& symbol) { return symbol.getName(); }
-
   orc::CodeMemoryManager& memory_;
   Outcome* outcome_ = nullptr;
 };
@@ -178,7 +177,7 @@ Result<std::unique_ptr<OptimisedCode>> compile_optimised(const OptimisingOptions
   llvm::LLVMContext context;
   llvm::Module ir(module.source_name, context);
   ir.setDataLayout((*machine)->createDataLayout());
-  ir.setTargetTriple((*machine)->getTargetTriple().str());
+  set_triple(ir, (*machine)->getTargetTriple());
   lower_functions(options, module, bodies, ir);
   optimise(ir, **machine, options);
   Result<llvm::SmallVector<char, 0>> object = generate_object(ir, **machine);

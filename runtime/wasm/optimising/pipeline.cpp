@@ -69,7 +69,7 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOp
   functions.registerPass([&] { return machine.getTargetIRAnalysis(); });
   builder.registerVectorizerStartEPCallback(
       [](llvm::FunctionPassManager& passes, llvm::OptimizationLevel) { passes.addPass(version_loops()); });
-  builder.registerOptimizerLastEPCallback([&](llvm::ModulePassManager& passes, llvm::OptimizationLevel) {
+  builder.registerOptimizerLastEPCallback([&](llvm::ModulePassManager& passes, auto...) {
     llvm::FunctionPassManager late;
     late.addPass(FlagSitesPass(options.flag_imports));
     late.addPass(llvm::SimplifyCFGPass());
