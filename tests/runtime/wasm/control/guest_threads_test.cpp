@@ -54,6 +54,20 @@ TEST_F(GuestThreads, HaveTheirFramesFound) {
   EXPECT_TRUE(engine->drain(own, 10s));
 }
 
+// Frames of code that only waits for what it called: found on the guest's stack alone.
+TEST_F(GuestThreads, HaveTheFramesFoundThatWait) {
+  linker.define_instance("callee", instantiate(endless));
+  Instance caller = instantiate(R"((module (import "callee" "loop" (func $loop)) (func $f (call $loop))
+    (func (export "run") (call $f))))");
+  Runner runner(caller, "run");
+  await([&] { return begun > 0; });
+  const std::array frames = {code_of(caller)};
+  EXPECT_FALSE(engine->drain(frames, 50ms)) << "the callee returns there";
+  ASSERT_TRUE(stopper().cancel());
+  runner.outcome();
+  EXPECT_TRUE(engine->drain(frames, 10s));
+}
+
 TEST_F(GuestThreads, InTheHostHoldUpNobodyButKeepTheirFrames) {
   std::atomic<bool> inside{false}, go_on{false};
   linker.define_function("host", "block", {}, [&](Caller, auto, auto) -> Status {
