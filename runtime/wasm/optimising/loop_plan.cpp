@@ -6,6 +6,8 @@
 #include <llvm/IR/DataLayout.h>
 #include <llvm/IR/Function.h>
 
+#include <optional>
+
 #include "runtime/wasm/optimising/flag_reads.h"
 
 namespace shunt::wasm {
@@ -29,6 +31,7 @@ class Planner {
     if (!llvm::all_of(accesses_, [this](llvm::Instruction* access) { return place(*access); }) ||
         plan_.ranges.size() > most_ranges) {
       plan_.ranges.clear();
+      plan_.equal.clear();
     }
     return !plan_.ranges.empty() || !plan_.flag_reads.empty();
   }
@@ -106,6 +109,19 @@ class Planner {
     return true;
   }
 
+  // From an index to another, where that is known, unless an addition wraps.
+  std::optional<std::int64_t> distance(const llvm::SCEV* from, const llvm::SCEV* to) {
+    if (from == to) return 0;
+    const auto* const first = llvm::dyn_cast<llvm::SCEVZeroExtendExpr>(from);
+    const auto* const second = llvm::dyn_cast<llvm::SCEVZeroExtendExpr>(to);
+    if (first == nullptr || second == nullptr) return std::nullopt;
+    if (first->getOperand()->getType() != second->getOperand()->getType()) return std::nullopt;
+    const auto* const constant =
+        llvm::dyn_cast<llvm::SCEVConstant>(evolution_.getMinusSCEV(second->getOperand(), first->getOperand()));
+    if (constant == nullptr || constant->getAPInt().abs().ugt(longest_step)) return std::nullopt;
+    return constant->getAPInt().getSExtValue();
+  }
+
   void add(llvm::Instruction& access, const llvm::SCEV* offset, std::int64_t step) {
     const llvm::DataLayout& layout = access.getDataLayout();
     const auto size = static_cast<std::int64_t>(layout.getTypeStoreSize(llvm::getLoadStoreType(&access)));
@@ -116,11 +132,18 @@ class Planner {
       low = constant->getAPInt().getSExtValue();
       offset = evolution_.getMinusSCEV(offset, constant);
     }
-    auto* range = llvm::find_if(plan_.ranges,
-                                [&](const AccessRange& other) { return other.first == offset && other.step == step; });
+    // An unrolled loop's accesses are one range, so that they need not lie apart.
+    auto* range = llvm::find_if(plan_.ranges, [&](const AccessRange& other) {
+      return other.step == step && distance(other.first, offset).has_value();
+    });
     if (range == plan_.ranges.end()) {
       plan_.ranges.push_back({offset, step, low, low + size, false, {}});
       range = &plan_.ranges.back();
+    } else if (const std::int64_t further = *distance(range->first, offset); further != 0) {
+      const llvm::SCEV* const bytes =
+          evolution_.getConstant(offset->getType(), static_cast<std::uint64_t>(further), true);
+      plan_.equal.emplace_back(offset, evolution_.getAddExpr(range->first, bytes));
+      low += further;
     }
     range->low = std::min(range->low, low);
     range->high = std::max(range->high, low + size);

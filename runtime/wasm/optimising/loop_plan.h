@@ -11,6 +11,7 @@
 #include <llvm/IR/Instructions.h>
 
 #include <cstdint>
+#include <utility>
 
 namespace shunt::wasm {
 
@@ -30,9 +31,11 @@ struct AccessRange {
 };
 
 struct LoopPlan {
-  llvm::Value* base = nullptr;                    // of the memory, if there are ranges
-  const llvm::SCEV* taken = nullptr;              // how often the loop goes back to its header
-  llvm::SmallVector<AccessRange> ranges;          // empty, or every access of the fast version
+  llvm::Value* base = nullptr;            // of the memory, if there are ranges
+  const llvm::SCEV* taken = nullptr;      // how often the loop goes back to its header
+  llvm::SmallVector<AccessRange> ranges;  // empty, or every access of the fast version
+  // What the ranges rely on beside the predicates: each two are the same number.
+  llvm::SmallVector<std::pair<const llvm::SCEV*, const llvm::SCEV*>> equal;
   llvm::SmallVector<llvm::CallInst*> flag_reads;  // that the fast version does without
   std::uint64_t instructions = 0;                 // of an iteration of the fast version, about
 };

@@ -96,6 +96,11 @@ class Versioner {
       llvm::Value* const times = expand(taken());
       require(llvm::IRBuilder<>(at()).CreateICmpULE(times, llvm::ConstantInt::get(word_, most_iterations)));
     }
+    for (const auto& [offset, expected] : plan_.equal) {
+      llvm::Value* const found = expand(offset);
+      llvm::Value* const wanted = expand(expected);
+      require(llvm::IRBuilder<>(at()).CreateICmpEQ(found, wanted));
+    }
     if (plan_.ranges.empty()) return all;
     llvm::Value* const bytes = memory_bytes();
     llvm::SmallVector<std::pair<llvm::Value*, llvm::Value*>> extents;

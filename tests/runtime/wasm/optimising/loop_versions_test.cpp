@@ -102,6 +102,37 @@ out:
 )";
 }
 
+// Words at `at` are added to themselves, two of them an iteration, `times` times (not 0); flag 3 is read.
+constexpr const char* double_two = R"(
+declare i32 @shunt.flag.i32(i64) nounwind willreturn memory(inaccessiblemem: readwrite)
+define i64 @f(ptr %ctx, i32 %at, i32 %times) {
+entry:
+  %base = load ptr, ptr %ctx
+  br label %loop
+loop:
+  %i = phi i32 [ %at, %entry ], [ %i.next, %loop ]
+  %n = phi i32 [ %times, %entry ], [ %n.next, %loop ]
+  %io = zext i32 %i to i64
+  %p = getelementptr i8, ptr %base, i64 %io
+  %x = load volatile i64, ptr %p, align 1
+  %x2 = add i64 %x, %x
+  store volatile i64 %x2, ptr %p, align 1
+  %j = add i32 %i, 8
+  %jo = zext i32 %j to i64
+  %q = getelementptr i8, ptr %base, i64 %jo
+  %y = load volatile i64, ptr %q, align 1
+  %y2 = add i64 %y, %y
+  store volatile i64 %y2, ptr %q, align 1
+  %flag = call i32 @shunt.flag.i32(i64 3)
+  %i.next = add i32 %i, 16
+  %n.next = add i32 %n, -1
+  %again = icmp ne i32 %n.next, 0
+  br i1 %again, label %loop, label %out
+out:
+  ret i64 0
+}
+)";
+
 std::string with_step(std::string text, int step) {
   for (std::size_t at = 0; (at = text.find("STEP")) != std::string::npos;) text.replace(at, 4, std::to_string(step));
   return text;
@@ -226,6 +257,20 @@ TEST_F(LoopVersions, AddressesThatWrapRunExactly) {
   view_.bytes = std::uint64_t{1} << 32;
   EXPECT_EQ(sum(0xffff'fff0U, 16), 16 * 5);
   EXPECT_EQ(reads, 1);
+}
+
+TEST_F(LoopVersions, AnUnrolledLoopIsFast) {
+  code_ = compile(double_two);
+  std::vector<std::uint8_t> wanted = memory_;
+  for (std::size_t at = 24; at < 24 + 1600; at += 8) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, wanted.data() + at, 8);
+    word += word;
+    std::memcpy(wanted.data() + at, &word, 8);
+  }
+  sum(24, 100);
+  EXPECT_EQ(memory_, wanted);
+  EXPECT_EQ(reads, 1) << "for the strip";
 }
 
 TEST_F(LoopVersions, WordsAreAddedInEveryOrder) {
