@@ -42,13 +42,15 @@ endfunction()
 
 # Programs of another machine are run by an emulator of programs, which has no kernel of its own: it starts no such program from
 # another (death tests do), doubles no anonymous mapping, filters no system calls, heeds no limits of resources, has a thread that
-# takes no signal, and may stand still for ever in a forked child that makes threads. Tests that need these are left out with it: cases by this filter, whole programs by NEEDS_KERNEL; both are built all
+# takes no signal, may stand still for ever in a forked child that makes threads, and may run for ever what it translated of a
+# loop that is one block. Tests that need these are left out with it: cases by this filter, whole programs by NEEDS_KERNEL; both are built all
 # the same, for an emulator of machines.
 set(SHUNT_EMULATED_ARGUMENTS)
 if(CMAKE_CROSSCOMPILING)
   set(needs_kernel *DeathTest.* */Anonymous *.ACopyThatFails* *.UnderAFileSizeLimit* *.WithoutMemory* Names.*
       *ForkTest.* Retirement.AnEngineEnds* Retirement.AForkedChild* Retirement.AChildThatIsForked*
-      ObservationCommand.PerfIsTold* CApi.OptionsReachTheEngine)
+      ObservationCommand.PerfIsTold* CApi.OptionsReachTheEngine
+      OrcDetours.ASafepointSettles*)
   list(JOIN needs_kernel : needs_kernel)
   set(SHUNT_EMULATED_ARGUMENTS --gtest_filter=-${needs_kernel})
 endif()

@@ -138,8 +138,6 @@ TEST_F(OrcDetours, MemoryMayChangeInThem) {
 }
 
 TEST_F(OrcDetours, ASafepointSettlesAThreadThatLoops) {
-  if (!on_x86_64)
-    GTEST_SKIP() << "on arm64, by emulation, the looping thread does not reach its safepoint: unexplained";
   static std::atomic<int> go;
   go = 0;
   Ir ir;
