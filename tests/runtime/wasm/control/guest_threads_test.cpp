@@ -154,7 +154,12 @@ TEST_F(GuestThreads, MayBeInGuestsOfSeveralEngines) {
     return Ok{};
   });
   Instance instance = instantiate(R"((module (import "host" "inner" (func $inner)) (import "host" "begun" (func $begun))
-    (func (export "run") (call $inner) (call $inner) (call $begun) (loop (br 0)))))");
+    (global $odd (mut i32) (i32.const 0))
+    (func (export "run") (call $inner) (call $inner) (call $begun)
+      (loop
+        (if (global.get $odd) (then (global.set $odd (i32.const 1))))
+        (global.set $odd (i32.eqz (global.get $odd)))
+        (br 0)))))");
   Runner runner(instance, "run");
   await([&] { return begun > 0; });
   const auto settled = engine->settle(10s);
