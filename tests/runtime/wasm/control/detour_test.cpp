@@ -3,6 +3,7 @@
 
 #include <array>
 #include <bit>
+#include <utility>
 
 #include "tests/runtime/wasm/control/interrupted_guest.h"
 
@@ -24,6 +25,69 @@ constexpr std::string_view mixer = R"((module
   (func $calls (param i64 f64 f32 i32) (result i64)
     (i64.add (call $leaf (local.get 0) (local.get 1))
              (i64.extend_i32_u (i32.add (local.get 3) (i32.reinterpret_f32 (local.get 2))))))
+  ;; No call, so that every register holds a local at the site.
+  (func (export "leaf") (param $n i32) (result i64)
+    (local $i0 i64) (local $i1 i64) (local $i2 i64) (local $i3 i64) (local $i4 i64) (local $i5 i64) (local $i6 i64) (local $i7 i64) (local $i8 i64) (local $i9 i64) (local $i10 i64) (local $i11 i64) (local $i12 i64) (local $i13 i64)
+    (local $f0 f64) (local $f1 f64) (local $f2 f64) (local $f3 f64) (local $f4 f64) (local $f5 f64) (local $f6 f64) (local $f7 f64) (local $f8 f64) (local $f9 f64) (local $f10 f64) (local $f11 f64) (local $f12 f64) (local $f13 f64)
+    (local.set $i0 (i64.const 712544676207699905)) (local.set $f0 (f64.const 0.5))
+    (local.set $i1 (i64.const 272167847808552834)) (local.set $f1 (f64.const 1.5))
+    (local.set $i2 (i64.const 984712524016252739)) (local.set $f2 (f64.const 2.5))
+    (local.set $i3 (i64.const 544335695617105668)) (local.set $f3 (f64.const 3.5))
+    (local.set $i4 (i64.const 103958867217958597)) (local.set $f4 (f64.const 4.5))
+    (local.set $i5 (i64.const 816503543425658502)) (local.set $f5 (f64.const 5.5))
+    (local.set $i6 (i64.const 376126715026511431)) (local.set $f6 (f64.const 6.5))
+    (local.set $i7 (i64.const 1088671391234211336)) (local.set $f7 (f64.const 7.5))
+    (local.set $i8 (i64.const 648294562835064265)) (local.set $f8 (f64.const 8.5))
+    (local.set $i9 (i64.const 207917734435917194)) (local.set $f9 (f64.const 9.5))
+    (local.set $i10 (i64.const 920462410643617099)) (local.set $f10 (f64.const 10.5))
+    (local.set $i11 (i64.const 480085582244470028)) (local.set $f11 (f64.const 11.5))
+    (local.set $i12 (i64.const 39708753845322957)) (local.set $f12 (f64.const 12.5))
+    (local.set $i13 (i64.const 752253430053022862)) (local.set $f13 (f64.const 13.5))
+    (loop
+      (local.set $i0 (i64.add (i64.rotl (local.get $i0) (i64.const 3)) (local.get $i1)))
+      (local.set $f0 (f64.sub (f64.mul (local.get $f0) (f64.const 0.5)) (local.get $f1)))
+      (local.set $i1 (i64.add (i64.rotl (local.get $i1) (i64.const 4)) (local.get $i2)))
+      (local.set $f1 (f64.sub (f64.mul (local.get $f1) (f64.const 0.5)) (local.get $f2)))
+      (local.set $i2 (i64.add (i64.rotl (local.get $i2) (i64.const 5)) (local.get $i3)))
+      (local.set $f2 (f64.sub (f64.mul (local.get $f2) (f64.const 0.5)) (local.get $f3)))
+      (local.set $i3 (i64.add (i64.rotl (local.get $i3) (i64.const 6)) (local.get $i4)))
+      (local.set $f3 (f64.sub (f64.mul (local.get $f3) (f64.const 0.5)) (local.get $f4)))
+      (local.set $i4 (i64.add (i64.rotl (local.get $i4) (i64.const 7)) (local.get $i5)))
+      (local.set $f4 (f64.sub (f64.mul (local.get $f4) (f64.const 0.5)) (local.get $f5)))
+      (local.set $i5 (i64.add (i64.rotl (local.get $i5) (i64.const 8)) (local.get $i6)))
+      (local.set $f5 (f64.sub (f64.mul (local.get $f5) (f64.const 0.5)) (local.get $f6)))
+      (local.set $i6 (i64.add (i64.rotl (local.get $i6) (i64.const 9)) (local.get $i7)))
+      (local.set $f6 (f64.sub (f64.mul (local.get $f6) (f64.const 0.5)) (local.get $f7)))
+      (local.set $i7 (i64.add (i64.rotl (local.get $i7) (i64.const 10)) (local.get $i8)))
+      (local.set $f7 (f64.sub (f64.mul (local.get $f7) (f64.const 0.5)) (local.get $f8)))
+      (local.set $i8 (i64.add (i64.rotl (local.get $i8) (i64.const 11)) (local.get $i9)))
+      (local.set $f8 (f64.sub (f64.mul (local.get $f8) (f64.const 0.5)) (local.get $f9)))
+      (local.set $i9 (i64.add (i64.rotl (local.get $i9) (i64.const 12)) (local.get $i10)))
+      (local.set $f9 (f64.sub (f64.mul (local.get $f9) (f64.const 0.5)) (local.get $f10)))
+      (local.set $i10 (i64.add (i64.rotl (local.get $i10) (i64.const 13)) (local.get $i11)))
+      (local.set $f10 (f64.sub (f64.mul (local.get $f10) (f64.const 0.5)) (local.get $f11)))
+      (local.set $i11 (i64.add (i64.rotl (local.get $i11) (i64.const 14)) (local.get $i12)))
+      (local.set $f11 (f64.sub (f64.mul (local.get $f11) (f64.const 0.5)) (local.get $f12)))
+      (local.set $i12 (i64.add (i64.rotl (local.get $i12) (i64.const 15)) (local.get $i13)))
+      (local.set $f12 (f64.sub (f64.mul (local.get $f12) (f64.const 0.5)) (local.get $f13)))
+      (local.set $i13 (i64.add (i64.rotl (local.get $i13) (i64.const 16)) (local.get $i0)))
+      (local.set $f13 (f64.sub (f64.mul (local.get $f13) (f64.const 0.5)) (local.get $f0)))
+      (br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
+    (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.xor (i64.const 0) (local.get $i0))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f0)) (i64.const 0))) (local.get $i1))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f1)) (i64.const 1))) (local.get $i2))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f2)) (i64.const 2))) (local.get $i3))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f3)) (i64.const 3))) (local.get $i4))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f4)) (i64.const 4))) (local.get $i5))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f5)) (i64.const 5))) (local.get $i6))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f6)) (i64.const 6))) (local.get $i7))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f7)) (i64.const 7))) (local.get $i8))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f8)) (i64.const 8))) (local.get $i9))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f9)) (i64.const 9))) (local.get $i10))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f10)) (i64.const 10))) (local.get $i11))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f11)) (i64.const 11))) (local.get $i12))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f12)) (i64.const 12))) (local.get $i13))
+    (i64.rotl (i64.reinterpret_f64 (local.get $f13)) (i64.const 13))))
   (func (export "mix") (param $n i32) (result i64)
     (local $a i64) (local $b i64) (local $c i32) (local $d i32) (local $e i64)
     (local $x f64) (local $y f64) (local $z f32) (local $w f32) (local $v f64)
@@ -51,11 +115,20 @@ constexpr std::string_view mixer = R"((module
                         (i64.extend_i32_u (i32.xor (local.get $c) (local.get $d))))))))
 )";
 
+// Has as many doubles in registers at the same time: all are read before the first is written.
+template <std::size_t... Each>
+void use_float_registers(volatile double* values, std::index_sequence<Each...>) {
+  const std::array<double, sizeof...(Each)> all = {(values[Each] + static_cast<double>(Each))...};
+  const auto write = [values](std::size_t at, double value) { values[at] = value; };
+  (write(sizeof...(Each) - 1 - Each, all[sizeof...(Each) - 1 - Each] * 0.25 + all[Each] * 0.25), ...);
+}
+
 class Detours : public InterruptedGuest {
  protected:
-  static constexpr std::uint32_t rounds = 150'000;  // of 7 sites
+  static constexpr std::uint32_t rounds = 150'000;  // of 8 sites
   static std::uint64_t mix(Instance& instance) {
-    return bits(instance.call("mix", std::vector<Value>{{ValueType::I32, rounds}}));
+    const std::vector<Value> arguments{{ValueType::I32, rounds}};
+    return bits(instance.call("mix", arguments)) ^ bits(instance.call("leaf", arguments));
   }
 };
 
@@ -73,12 +146,10 @@ TEST_F(Detours, TakenAMillionTimesIntoTheHostChangeNothing) {
   const std::uint64_t expected = mix(first);
   Instance second = instantiate(mixer);
   std::uint64_t yields = 0;
-  std::array<double, 24> noise{};
+  std::array<volatile double, 24> noise{};
   store.on_yield([&]() -> Status {
     ++yields;
-    for (std::size_t i = 0; i < noise.size(); ++i) {  // uses registers of its own
-      noise[i] = noise[i] * 1.0001 + noise[(i * 7 + 3) % noise.size()] + static_cast<double>(yields);
-    }
+    use_float_registers(noise.data(), std::make_index_sequence<24>());
     std::atomic_ref(store.state().execution.interrupted).fetch_or(yield_bit);  // and so at the next site
     return Ok{};
   });
@@ -154,9 +225,9 @@ TEST_F(Detours, AreNotThereWhereTheyAreNotWanted) {
   const std::vector<std::uint8_t> bytes = must(runtime::assemble(mixer, "m.wat"));
   const Module with = must(Module::load(*engine, *flags, bytes, {.name = "m.wat"}));
   const Module without = must(Module::load(*engine, *flags, bytes, {.name = "m.wat", .interruptible = false}));
-  EXPECT_EQ(with.stats().sites, 4U) << "two loops, two functions that call";
+  EXPECT_EQ(with.stats().sites, 5U) << "three loops, two functions that call";
   const std::vector<runtime::ModuleSite> sites = with.sites(*engine);
-  ASSERT_EQ(sites.size(), 4U);
+  ASSERT_EQ(sites.size(), 5U);
   for (const runtime::ModuleSite& site : sites) {
     EXPECT_TRUE(site.interrupts);
     EXPECT_TRUE(site.flag.empty());
