@@ -10,7 +10,8 @@ namespace shunt::wasm {
 
 class InterruptState;
 
-// cancel() of `state` at that time, instead of an earlier deadline of it; those of one moment share a batch. Errors:
+// cancel() of `state` at that time, instead of an earlier deadline of it; those of one moment come one after the other.
+// Errors:
 // SystemCall. Thread-safe.
 Status set_deadline(const std::shared_ptr<InterruptState>& state, std::chrono::steady_clock::time_point when);
 

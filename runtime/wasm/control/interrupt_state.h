@@ -79,7 +79,8 @@ class InterruptState {
   Status request_yield();
   [[nodiscard]] runtime::InterruptReport report() const;
 
-  // cancel() of several stores, in one batch for each engine.
+  // cancel() of several stores, one after the other: each takes a reference of its modules' keys, and only the first
+  // of a key rewrites sites.
   static Status cancel_all(std::span<const std::shared_ptr<InterruptState>> states, const std::string& reason,
                            std::chrono::steady_clock::time_point since);
 
