@@ -15,13 +15,12 @@ using llvm::orc::AllocGroup;
 using llvm::orc::MemLifetime;
 using llvm::orc::MemProt;
 using Segment = BasicLayout::Segment;
-using llvm::BitmaskEnumDetail::operator&;
-using llvm::BitmaskEnumDetail::operator|;
 
 constexpr std::size_t code_alignment = 64;  // of Engine::allocate()
 
 bool has(const AllocGroup& group, MemProt protection) {
-  return (group.getMemProt() & protection) == protection;
+  const auto bits = [](MemProt some) { return static_cast<unsigned>(some); };
+  return (bits(group.getMemProt()) & bits(protection)) != 0;
 }
 
 // One of the pieces that segments are laid into, one behind the other.
@@ -66,7 +65,7 @@ class CodeMemoryManager::InFlight final : public InFlightAlloc {
     std::vector<std::pair<Kind, std::size_t>> places;
     std::array<Piece, 3> pieces;
     for (const auto& [group, segment] : layout_.segments()) {
-      if (has(group, MemProt::Exec | MemProt::Write)) {
+      if (has(group, MemProt::Exec) && has(group, MemProt::Write)) {
         return refuse(*graph_, "a section is writable and executable; code memory never is");
       }
       const Kind kind = kind_of(group, segment);

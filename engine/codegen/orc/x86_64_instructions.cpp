@@ -8,7 +8,7 @@ SiteForm form(SiteForm wanted) {
 }
 
 std::string site(SiteForm form, const std::string& target) {
-  const std::string nop = "1: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n";
+  std::string nop = "1: .byte 0x0f, 0x1f, 0x44, 0x00, 0x00\n";
   // test eax, imm32: the displacement of the jump that it becomes, in place.
   if (form == SiteForm::Toggle) return "1: .byte 0xa9\n.long " + target + " - . - 4\n";
   // Padded only where the five bytes would leave their aligned 8-byte word: from its bytes 4 to 7.
