@@ -25,13 +25,19 @@ inside=$(nm -DC --defined-only "$lib/libshunt_engine.so" | grep -E ' [TDBR] ' | 
   grep -vE '^shunt_[a-z_]+$|^shunt::detail::(add|remove)_host_module\(' | grep -E '^shunt::(detail|capi)::|^[^:]*$' || true)
 [ -z "$inside" ] || { echo "exported, but not public:"; echo "$inside"; exit 1; }
 
-# Every public header is complete, and shunt.h is C.
+# Every public header is complete, and shunt.h is C. Those for LLVM's code need LLVM's.
+flags=(-I "$include")
+for version in 19 20 21 22; do
+  command -v "llvm-config-$version" >/dev/null || continue
+  flags+=(-isystem "$("llvm-config-$version" --includedir)")
+  break
+done
 for header in $(cd "$include" && find shunt -name '*.h'); do
   echo "#include <$header>"
 done >"$scratch/all.cpp"
 while read -r line; do
   echo "$line" >"$scratch/one.cpp"
-  c++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only -I "$include" "$scratch/one.cpp" || { echo "not complete: $line"; exit 1; }
+  c++ -std=c++20 -Wall -Wextra -Werror -fsyntax-only "${flags[@]}" "$scratch/one.cpp" || { echo "not complete: $line"; exit 1; }
 done <"$scratch/all.cpp"
 echo '#include <shunt/shunt.h>' >"$scratch/one.c"
 cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" "$scratch/one.c"

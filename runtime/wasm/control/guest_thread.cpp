@@ -54,7 +54,7 @@ __attribute__((no_sanitize("address", "thread"))) void scan(const CodeExtent& co
   if (innermost.resume_point != nullptr) visit(innermost.resume_point);
   const auto begin = reinterpret_cast<std::uintptr_t>(code.begin);
   const void* const* word = static_cast<const void* const*>(innermost.stack_pointer);
-  for (; word < entry_mark; ++word) {
+  for (; static_cast<const void*>(word) < entry_mark; ++word) {
     if (reinterpret_cast<std::uintptr_t>(*word) - begin < code.size) visit(*word);
   }
 }
