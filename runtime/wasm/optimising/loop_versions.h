@@ -14,7 +14,7 @@
 // A loop that reads flags gets a fast version in which they are off. It runs in strips, in front of each of which the
 // flags are read again. A strip passes no safepoint, so a flip is seen as flags.md says, and has between 1,024 and
 // 65,536 iterations, for some tens of microseconds; the exact loop reads them in each
-// iteration. (docs/flags.md: a read may be as old as the last safepoint; each strip passes one.)
+// iteration. (docs/flags.md: a read may be as old as the last safepoint; one stands in front of each strip.)
 //
 //      strip: are the flags off? (and the answer above)
 //             yes |                                       | no

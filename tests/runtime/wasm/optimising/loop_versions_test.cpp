@@ -3,6 +3,7 @@
 #include "runtime/wasm/optimising/loop_versions.h"
 
 #include <gtest/gtest.h>
+#include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/AsmParser/Parser.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/IR/InstIterator.h>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "runtime/wasm/instance/vm_context.h"
+#include "runtime/wasm/optimising/pipeline.h"
 #include "runtime/wasm/optimising/target.h"
 
 namespace shunt::wasm {
@@ -175,7 +177,10 @@ class LoopVersions : public ::testing::Test {
     llvm::FunctionAnalysisManager functions;
     llvm::CGSCCAnalysisManager sccs;
     llvm::ModuleAnalysisManager modules;
-    llvm::PassBuilder builder;
+    // For this machine, so that what the versions allow is done: vectorising.
+    const std::unique_ptr<llvm::TargetMachine> machine = std::move(make_target_machine()).value();
+    llvm::PassBuilder builder(machine.get());
+    functions.registerPass([&] { return machine->getTargetIRAnalysis(); });
     builder.registerModuleAnalyses(modules);
     builder.registerCGSCCAnalyses(sccs);
     builder.registerFunctionAnalyses(functions);
