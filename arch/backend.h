@@ -34,6 +34,7 @@ concept InstructionSet =
       { Isa::placeable(form, address) } -> std::same_as<bool>;
       { Isa::site_length(form, address) } -> std::same_as<unsigned>;
       { Isa::reaches(form, address, address) } -> std::same_as<bool>;
+      { Isa::branch_range } -> std::convertible_to<std::int64_t>;
       { Isa::legal(form, direction, direction) } -> std::same_as<bool>;
       { Isa::encode(form, address, direction) } -> std::same_as<SiteBytes>;
       { Isa::is_site(at, form, address) } -> std::same_as<bool>;

@@ -1,12 +1,15 @@
 #include "shunt/engine.h"
 
 #include <algorithm>
+#include <atomic>
+#include <mutex>
 #include <new>
 #include <string>
 #include <utility>
 
 #include "arch/backend.h"
 #include "engine/engine_impl.h"
+#include "engine/fork_handlers.h"
 #include "engine/memory/alias_probe.h"
 #include "engine/patch/engine_parts.h"
 #include "engine/patch/mutant.h"
@@ -62,7 +65,8 @@ Engine::Impl::Impl(Engine& owner, const EngineOptions& options, detail::DualMapp
       breakpoints_in_host_text(options.breakpoints_in_host_text),
       regions{&code_region},
       table(code_region),
-      call_code(memory, code_region, *patcher) {
+      veneers(memory, code_region, *patcher),
+      call_code(memory, code_region, *patcher, veneers) {
   detail::hold_at_fork(*this, detail::ForkOrder::Engine);
 }
 
@@ -189,33 +193,9 @@ void Engine::Impl::end_key(KeyBase& key) noexcept {
   key.sites_ = nullptr;
 }
 
-void Engine::Impl::end_code(const std::uint8_t* rx, std::size_t size) noexcept {
-  const std::uint32_t begin = offset_of(rx);
-  seeing.observers.ended(rx);
-  drop_code(begin, static_cast<std::uint32_t>(size));
-  memory.free(begin, size);
-}
-
 KeyBase::~KeyBase() {
   Engine* const engine = engine_.load(std::memory_order_acquire);  // see static_key.h
   if (engine != nullptr) engine->impl_->end_key(*this);
-}
-
-Code::~Code() {
-  if (engine_ != nullptr) engine_->impl_->end_code(rx_, size_);
-}
-
-Code::Code(Code&& other) noexcept
-    : engine_(std::exchange(other.engine_, nullptr)),
-      rx_(std::exchange(other.rx_, nullptr)),
-      size_(std::exchange(other.size_, 0)) {}
-
-Code& Code::operator=(Code&& other) noexcept {
-  Code ended(std::move(*this));
-  engine_ = std::exchange(other.engine_, nullptr);
-  rx_ = std::exchange(other.rx_, nullptr);
-  size_ = std::exchange(other.size_, 0);
-  return *this;
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -228,38 +208,46 @@ Engine::~Engine() {
 
 Result<Engine*> Engine::process() {
   bool made_now = false;
-  return process({}, made_now);
+  return process(nullptr, made_now);
 }
 
 Result<Engine*> Engine::make_process(const EngineOptions& options) {
   bool made_now = false;
-  Result<Engine*> engine = process(options, made_now);
-  if (made_now) return engine;
+  Result<Engine*> engine = process(&options, made_now);
+  if (!engine || made_now) return engine;
   return make_error(
       ErrorCode::InvalidArgument,
       "make_process: the process's engine was made before, with other options; call this first in main()");
 }
 
-Result<Engine*> Engine::process(const EngineOptions& options, bool& made_now) {
-  static Result<std::unique_ptr<Engine>>* const made = [&] {
-    made_now = true;
-    auto* const engine = new Result(create(options));  // never destroyed: code may run until the process ends
-    if (*engine) {
-      (**engine)->impl_->serves_host_sites = true;
-      detail::HostModules::serve(***engine);
-    }
-    return engine;
-  }();
-  if (!*made) return made->error();
-  return made->value().get();
+Result<Engine*> Engine::process(const EngineOptions* options, bool& made_now) try {
+  static constinit std::atomic<Engine*> made{nullptr};  // release and acquire: who sees it sees it whole
+  static constinit std::mutex lock;                     // protects what is below, and the making
+  static auto* const wanted = new EngineOptions;        // of the last make_process()
+  if (Engine* const engine = made.load(std::memory_order_acquire)) return engine;
+  const std::lock_guard hold(lock);
+  if (Engine* const engine = made.load(std::memory_order_relaxed)) return engine;  // stored under the lock
+  if (options != nullptr) *wanted = *options;
+  Result<std::unique_ptr<Engine>> engine = create(*wanted);
+  if (!engine) return engine.error();
+  (**engine).impl_->serves_host_sites = true;
+  detail::HostModules::serve(**engine);
+  made_now = true;
+  made.store(engine->get(), std::memory_order_release);
+  return engine->release();  // never destroyed: code may run until the process ends
+} catch (const std::bad_alloc&) {
+  return make_error(ErrorCode::OutOfMemory, "no heap memory to make the process's engine");
 }
 
-Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) {
+Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& options) try {
+  if (Status status = detail::register_fork_handlers(); !status) return status.error();
   Result<std::unique_ptr<detail::CoreSerialiser>> serialiser = detail::make_core_serialiser(options);
   if (!serialiser) return serialiser.error();
   detail::EngineParts parts{detail::make_host_patcher(), std::move(*serialiser)};
   parts.probes_alias = true;
   return create(options, std::move(parts));
+} catch (const std::bad_alloc&) {
+  return make_error(ErrorCode::OutOfMemory, "no heap memory to make an engine");
 }
 
 Result<std::unique_ptr<Engine>> Engine::create(const EngineOptions& wanted, detail::EngineParts parts) {
@@ -296,7 +284,8 @@ Result<Engine::Allocation> Engine::allocate(std::size_t size) {
 }
 
 void Engine::release(const Allocation& allocation) noexcept {
-  if (allocation.rx != nullptr) impl_->memory.free(impl_->offset_of(allocation.rx), allocation.size);
+  if (allocation.rx == nullptr) return;
+  (void)impl_->memory.free(impl_->offset_of(allocation.rx), allocation.size);  // staging memory: nothing is filled
 }
 
 Result<Code> Engine::publish(const Allocation& allocation, std::span<const NewSite> sites,
@@ -342,9 +331,13 @@ std::vector<SiteInfo> Engine::sites(const Code& code) const {
                       site.form,
                       sites->written,
                       sites->key,
+                      {},
                       {}};
-        for (unsigned state = detail::first_branching_state(site.form); state < sites->key->states(); ++state)
-          info.targets.push_back(impl_->memory.rx() + site.target(state));
+        for (unsigned state = detail::first_branching_state(site.form); state < sites->key->states(); ++state) {
+          const std::uint32_t branch = site.target(state);
+          info.branches.push_back(impl_->memory.rx() + branch);
+          info.targets.push_back(impl_->memory.rx() + impl_->veneers.target_of(branch));
+        }
         infos.push_back(std::move(info));
       });
     }
@@ -355,7 +348,7 @@ std::vector<SiteInfo> Engine::sites(const Code& code) const {
 
 std::string Engine::instruction(const SiteInfo& site, unsigned state) const {
   const unsigned first = detail::first_branching_state(site.form);
-  const std::uint32_t target = impl_->offset_of(site.targets[state < first ? 0 : state - first]);
+  const std::uint32_t target = impl_->offset_of(site.branches[state < first ? 0 : state - first]);
   const SiteView view{impl_->offset_of(site.address), site.form, &target};
   return impl_->patcher->instruction(impl_->views(), view, state < first ? 0 : first);  // `view` has this target alone
 }

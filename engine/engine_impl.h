@@ -23,6 +23,7 @@
 #include "engine/patch/plan.h"
 #include "engine/patch/queued_batch.h"
 #include "engine/patch/requests.h"
+#include "engine/patch/veneers.h"
 #include "engine/quiesce/code_pieces.h"
 #include "engine/quiesce/quiescence.h"
 #include "engine/serialise/core_serialiser.h"
@@ -139,7 +140,8 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status bind_call(detail::CallBase& call);
   Status make_trampoline(detail::KeySites& sites);
   Result<detail::CommitPlan::Change> plan_call(detail::CallBase& call, const void* function);
-  Status check_reach(detail::KeySites& sites, std::uint32_t target);
+  Status aim_new(const detail::PlacedSite& site);
+  Status prepare_reach(const detail::KeySites& sites, std::uint32_t target);
   void drop_calls() noexcept;
   void aim_call(const detail::CommitPlan::Change& change) noexcept;
   void finish_calls(bool complete) noexcept;
@@ -157,6 +159,11 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status add_sites(std::uint32_t begin, std::span<detail::PlacedSite> placed,
                    std::span<Assumption* const> dependencies);
   void drop_code(std::uint32_t begin, std::uint32_t size) noexcept;
+
+  // patch/end_code.cpp; no lock held
+  void end_codes(std::span<Code> codes, std::span<arch::CodeRange> freed) noexcept;
+  [[nodiscard]] arch::CodeRange end_code(Code& code) noexcept;
+  void maintain_freed(std::span<arch::CodeRange> freed) noexcept;
 
   // sites/host_sites.cpp; commit_lock held but where said
   void adopt_host_modules() noexcept;  // takes it
@@ -179,7 +186,6 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   Status own_code_memory() noexcept;  // commit_lock held; before code memory is written
   Status bind(KeyBase& key);          // commit_lock held; afterwards key.sites_ is set. May throw std::bad_alloc
   void end_key(KeyBase& key) noexcept;
-  void end_code(const std::uint8_t* rx, std::size_t size) noexcept;
   [[nodiscard]] const detail::CodeViews& views() const noexcept { return code_region.views; }
   [[nodiscard]] std::uint32_t offset_of(const void* rx_address) const noexcept {
     return code_region.offset_of(rx_address);
@@ -202,6 +208,7 @@ struct [[gnu::visibility("hidden")]] Engine::Impl final : detail::LockedAtFork {
   std::vector<const detail::Region*> regions;  // by number
   detail::SiteTable table;
   detail::CodePieces published;  // code, piece by piece
+  detail::Veneers veneers;
   detail::CallCode call_code;
   detail::CommitPlan plan;
   detail::BreakpointBatch breakpoints;

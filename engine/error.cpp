@@ -32,6 +32,8 @@ std::string_view name_of(ErrorCode code) noexcept {
       return "CodeMemoryUnavailable";
     case ErrorCode::BadModule:
       return "BadModule";
+    case ErrorCode::LimitExceeded:
+      return "LimitExceeded";
     case ErrorCode::Unlinkable:
       return "Unlinkable";
     case ErrorCode::Uninstantiable:

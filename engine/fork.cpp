@@ -4,17 +4,22 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <mutex>
 #include <new>
+#include <string>
 #include <vector>
+
+#include "engine/fork_handlers.h"
 
 namespace shunt::detail {
 namespace {
 
 // Never destroyed: a process may fork while it ends.
 struct Registry {
-  std::mutex lock;  // protects `held`; itself held across fork(), with the locks of everything held taken after it
+  std::mutex lock;  // protects the rest; itself held across fork(), with the locks of everything held taken after it
   std::array<std::vector<LockedAtFork*>, 2> held;  // by ForkOrder
+  bool registered = false;                         // the handlers
 };
 
 Registry& registry() {
@@ -39,10 +44,21 @@ void after_fork() {
 
 }  // namespace
 
+Status register_fork_handlers() {
+  const std::lock_guard hold(registry().lock);
+  if (registry().registered) return Ok{};
+  const int error = pthread_atfork(&before_fork, &after_fork<ForkSide::Parent>, &after_fork<ForkSide::Child>);
+  if (error != 0) {
+    return make_error(ErrorCode::SystemCall,
+                      std::string("pthread_atfork: ") + std::strerror(error) +
+                          "; without it a forked child would flip the code of its parent; free memory, then try again");
+  }
+  registry().registered = true;
+  return Ok{};
+}
+
 void hold_at_fork(LockedAtFork& locked, ForkOrder order) {
-  static const int registered =
-      pthread_atfork(&before_fork, &after_fork<ForkSide::Parent>, &after_fork<ForkSide::Child>);
-  if (registered != 0) throw std::bad_alloc();  // without handlers, a child's flips would be the parent's
+  if (!register_fork_handlers()) throw std::bad_alloc();
   const std::lock_guard hold(registry().lock);
   registry().held[static_cast<std::size_t>(order)].push_back(&locked);
 }

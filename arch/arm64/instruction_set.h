@@ -1,6 +1,7 @@
 // arm64 as a type, for templates over instruction sets (concept arch::InstructionSet in arch/backend.h).
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -24,6 +25,7 @@ struct InstructionSet {
   static constexpr auto placeable = &arm64::placeable;
   static constexpr auto site_length = &arm64::site_length;
   static constexpr auto reaches = &arm64::reaches;
+  static constexpr std::int64_t branch_range = arm64::branch_range;
   static constexpr auto legal = &arm64::legal;
   static constexpr auto encode = &arm64::encode;
   static constexpr auto disassemble = &arm64::disassemble;

@@ -58,6 +58,9 @@ inline constexpr unsigned max_site_length = core_length + 4;
   return static_cast<std::uint32_t>(distance);
 }
 
+// A site's branch reaches every place that is less than this far away, on either side.
+inline constexpr std::int64_t branch_range = (std::int64_t{1} << 31) - max_site_length;
+
 [[nodiscard]] constexpr bool reaches(SiteForm form, std::uint64_t address, std::uint64_t target) noexcept {
   return displacement(address + prefix_length(form, address), target).has_value();
 }

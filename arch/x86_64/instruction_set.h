@@ -1,6 +1,7 @@
 // x86-64 as a type, for templates over instruction sets (concept arch::InstructionSet in arch/backend.h).
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
 
@@ -24,6 +25,7 @@ struct InstructionSet {
   static constexpr auto placeable = &x86_64::placeable;
   static constexpr auto site_length = &x86_64::site_length;
   static constexpr auto reaches = &x86_64::reaches;
+  static constexpr std::int64_t branch_range = x86_64::branch_range;
   static constexpr auto legal = &x86_64::legal;
   static constexpr auto encode = &x86_64::encode;
   static constexpr auto disassemble = &x86_64::disassemble;

@@ -31,7 +31,7 @@ bool executes_alias_writes(const CodeViews& code, Patcher& patcher) {
   const Region region{code, alias_probe_size, 0};
   const Region* const regions[] = {&region};
   const arch::CodeRange written[] = {{0, alias_probe_size, 0}};
-  const std::uint32_t targets[] = {target};
+  std::uint32_t targets[] = {target};
   const auto answer_in_state = [&](unsigned state) {
     patcher.write_new(code, {nullptr, SiteForm::AlignedWord, 0, targets}, state);
     patcher.maintain(regions, written);

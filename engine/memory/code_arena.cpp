@@ -1,5 +1,6 @@
 #include "engine/memory/code_arena.h"
 
+#include <algorithm>
 #include <iterator>
 #include <new>
 
@@ -64,6 +65,21 @@ std::optional<std::uint32_t> CodeArena::allocate(std::uint32_t size) {
   const std::uint32_t begin = align_up(candidate->second, alignment);
   carve(candidate, begin, length);
   return begin;
+}
+
+std::optional<std::uint32_t> CodeArena::allocate(std::uint32_t size, Window window) {
+  const std::uint32_t length = footprint(size);
+  const std::uint32_t alignment = size <= small_limit ? granule : wide_alignment;
+  auto extent = by_offset_.upper_bound(window.begin);
+  if (extent != by_offset_.begin()) --extent;  // may reach into the window
+  for (; extent != by_offset_.end() && extent->first < window.end; ++extent) {
+    const auto [extent_begin, extent_end] = *extent;
+    const std::uint64_t begin = align_up(std::max(extent_begin, window.begin), alignment);
+    if (begin + length > std::min(extent_end, window.end)) continue;
+    carve(by_size_.find({extent_end - extent_begin, extent_begin}), static_cast<std::uint32_t>(begin), length);
+    return static_cast<std::uint32_t>(begin);
+  }
+  return std::nullopt;
 }
 
 void CodeArena::free(std::uint32_t offset, std::uint32_t size) noexcept {

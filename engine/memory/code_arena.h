@@ -26,9 +26,17 @@ class CodeArena {
     return size == 0 ? granule : (size + granule - 1) / granule * granule;
   }
 
+  // A part of the reservation: [begin, end).
+  struct Window {
+    std::uint32_t begin, end;
+  };
+
   // The offset of `footprint(size)` free bytes. Empty if no free extent fits. May throw std::bad_alloc; nothing has
   // changed then.
   [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t size);
+
+  // The same within `window`, at the lowest place that there is. Takes O(free extents of the window).
+  [[nodiscard]] std::optional<std::uint32_t> allocate(std::uint32_t size, Window window);
 
   // Gives back what allocate(size) returned. If the bookkeeping itself finds no memory, the extent stays unused for
   // good.

@@ -18,14 +18,10 @@ constexpr std::size_t growth_step =
 
 constexpr std::size_t staging_alignment = 64;  // as the place itself is aligned, so that generators may rely on either
 
-// The end of the reservation stays unused: a check may read a whole word around a site, and the highest offset marks
-// removed records.
-constexpr std::size_t tail_guard = 64;
-
 }  // namespace
 
 CodeMemory::CodeMemory(DualMapping mapping, TrapFill trap_fill)
-    : mapping_(std::move(mapping)), fill_(trap_fill), arena_(static_cast<std::uint32_t>(mapping_.size() - tail_guard)) {
+    : mapping_(std::move(mapping)), fill_(trap_fill), space_(static_cast<std::uint32_t>(mapping_.size() - tail_guard)) {
   fill_traps(0, mapping_.exposed());
 }
 
@@ -36,15 +32,21 @@ Error made_before_clone() {
       "can run published code and call exec, but neither publish nor patch; use fork()");
 }
 
+void CodeMemory::keep_room(std::uint32_t length) {
+  const std::lock_guard hold(lock_);
+  space_.keep_room(length);
+}
+
 void CodeMemory::Freed::operator()(std::uint8_t* memory) const noexcept {
   std::free(memory);
 }
 
-Result<CodeMemory::Place> CodeMemory::allocate(std::size_t size) {
+Result<CodeMemory::Place> CodeMemory::allocate(std::size_t size, std::optional<CodeArena::Window> window) {
   const std::lock_guard hold(lock_);
   std::optional<std::uint32_t> offset;
   try {
-    if (size < mapping_.size()) offset = arena_.allocate(static_cast<std::uint32_t>(size));
+    const auto bytes = static_cast<std::uint32_t>(size);
+    if (size < mapping_.size()) offset = window ? space_.allocate(bytes, *window) : space_.allocate(bytes);
     if (offset) {
       const std::size_t rounded = (size + staging_alignment - 1) / staging_alignment * staging_alignment;
       Staging staging{{}, static_cast<std::uint32_t>(size)};
@@ -53,12 +55,17 @@ Result<CodeMemory::Place> CodeMemory::allocate(std::size_t size) {
       return Place{*offset, staged_.emplace(*offset, std::move(staging)).first->second.bytes.get()};
     }
   } catch (const std::bad_alloc&) {
-    if (offset) arena_.free(*offset, static_cast<std::uint32_t>(size));
+    if (offset) space_.free(*offset, static_cast<std::uint32_t>(size));
     return make_error(ErrorCode::OutOfMemory, "no heap memory to write " + std::to_string(size) +
                                                   " bytes of new code to, or to keep account of");
   }
+  if (window) {
+    return make_error(ErrorCode::TargetOutOfRange, "code memory: no room for " + std::to_string(size) +
+                                                       " bytes between offsets " + std::to_string(window->begin) +
+                                                       " and " + std::to_string(window->end));
+  }
   return make_error(ErrorCode::OutOfMemory, "code memory: no room for " + std::to_string(size) + " bytes (" +
-                                                std::to_string(arena_.free_bytes()) + " of " +
+                                                std::to_string(space_.free_bytes()) + " of " +
                                                 std::to_string(mapping_.size()) +
                                                 " free); enlarge EngineOptions::code_reservation");
 }
@@ -93,12 +100,16 @@ Status CodeMemory::grow(std::uint32_t end) {
   return mapping_.expose(new_end);
 }
 
-void CodeMemory::free(std::uint32_t offset, std::size_t size) noexcept {
-  if (in_foreign_child()) return;
+std::uint32_t CodeMemory::free(std::uint32_t offset, std::size_t size) noexcept {
+  if (in_foreign_child()) return 0;
   const std::lock_guard hold(lock_);
-  if (staged_.erase(offset) == 0 && !shared())
-    fill_traps(offset, offset + CodeArena::footprint(static_cast<std::uint32_t>(size)));
-  arena_.free(offset, static_cast<std::uint32_t>(size));
+  std::uint32_t filled = 0;
+  if (staged_.erase(offset) == 0 && !shared()) {
+    filled = CodeArena::footprint(static_cast<std::uint32_t>(size));
+    fill_traps(offset, std::size_t{offset} + filled);
+  }
+  space_.free(offset, static_cast<std::uint32_t>(size));
+  return filled;
 }
 
 Status CodeMemory::make_own(const std::function<void(const CodeViews& fresh, std::uint32_t size)>& maintain) {
@@ -106,7 +117,7 @@ Status CodeMemory::make_own(const std::function<void(const CodeViews& fresh, std
   return mapping_.make_own([&](const CodeViews& fresh) {
     const auto size = static_cast<std::uint32_t>(mapping_.exposed());
     if (!mutated(Mutant::KeepFreedCode)) {
-      arena_.for_each_free([&](std::uint32_t begin, std::uint32_t end) {
+      space_.for_each_free([&](std::uint32_t begin, std::uint32_t end) {
         if (begin < size) fill_({fresh.rw + begin, std::min(end, size) - begin});
       });
     }
@@ -116,11 +127,22 @@ Status CodeMemory::make_own(const std::function<void(const CodeViews& fresh, std
 
 std::uint64_t CodeMemory::free_bytes() const {
   const std::lock_guard hold(lock_);
-  return arena_.free_bytes();
+  return space_.free_bytes();
 }
 
+// Whole words, as every caller's are: so what is filled can be copied behind itself, which is the quick way for the
+// megabytes that are exposed at once when code is published far up in the reservation.
 void CodeMemory::fill_traps(std::size_t begin, std::size_t end) noexcept {
-  if (begin < end) fill_({mapping_.rw() + begin, end - begin});
+  if (begin >= end) return;
+  std::uint8_t* const at = mapping_.rw() + begin;
+  const std::size_t size = end - begin;
+  std::size_t filled = std::min<std::size_t>(size, 4096);
+  fill_({at, filled});
+  while (filled < size) {
+    const std::size_t more = std::min(filled, size - filled);
+    std::memcpy(at + filled, at, more);
+    filled += more;
+  }
 }
 
 }  // namespace shunt::detail

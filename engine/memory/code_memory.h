@@ -9,10 +9,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <unordered_map>
 
 #include "engine/memory/code_arena.h"
+#include "engine/memory/code_space.h"
 #include "engine/memory/dual_mapping.h"
 #include "shunt/error.h"
 
@@ -29,6 +31,10 @@ class CodeMemory {
   static constexpr std::size_t max_reservation = std::size_t{1}
                                                  << 31;  // offsets have 31 bits (engine/sites/site_records.h)
 
+  // The end of the reservation stays unused, so many bytes: a check may read a whole word around a site, and the
+  // highest offset marks removed records.
+  static constexpr std::size_t tail_guard = 64;
+
   CodeMemory(DualMapping mapping, TrapFill trap_fill);
 
   [[nodiscard]] const std::uint8_t* rx() const noexcept { return mapping_.rx(); }
@@ -37,12 +43,17 @@ class CodeMemory {
   [[nodiscard]] Backing backing() const noexcept { return mapping_.backing(); }
   [[nodiscard]] bool in_foreign_child() const noexcept { return mapping_.in_foreign_child(); }
 
-  // A place for `size` bytes, and staging memory to write them to, aligned to 64. Errors: OutOfMemory.
+  // Keeps room for what has to lie in a window, in each whole stretch of `length` bytes, a multiple of
+  // CodeSpace::kept_length. Before anything is allocated. May throw std::bad_alloc.
+  void keep_room(std::uint32_t length);
+
+  // A place for `size` bytes, and staging memory to write them to, aligned to 64. Errors: OutOfMemory; TargetOutOfRange
+  // if it has to lie in a window, and there is no room in that.
   struct Place {
     std::uint32_t offset;
     std::uint8_t* staging;
   };
-  Result<Place> allocate(std::size_t size);
+  Result<Place> allocate(std::size_t size, std::optional<CodeArena::Window> window = {});
 
   // Whether allocate() gave this place, and it was neither filled nor freed since.
   [[nodiscard]] bool is_staged(const Place& place, std::size_t size) const;
@@ -54,7 +65,9 @@ class CodeMemory {
 
   // Fills with traps and frees, or, if the place was not filled yet, ends its staging memory. No thread may be in the
   // code. While the memory object is shared, nothing is written: the traps come with the object of one's own.
-  void free(std::uint32_t offset, std::size_t size) noexcept;
+  // Returns how many bytes, from `offset` on, were filled: whoever frees has them to maintain, with no lock of this
+  // class held.
+  [[nodiscard]] std::uint32_t free(std::uint32_t offset, std::size_t size) noexcept;
 
   [[nodiscard]] std::uint64_t free_bytes() const;
 
@@ -83,7 +96,7 @@ class CodeMemory {
   // Protects everything below, the mapping's exposed part, and the bytes of code that is being filled or freed. Leaf:
   // nothing is called with it held.
   mutable std::mutex lock_;
-  CodeArena arena_;
+  CodeSpace space_;
   std::unordered_map<std::uint32_t, Staging> staged_;  // by offset: allocated, not filled yet
 };
 

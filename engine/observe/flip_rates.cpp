@@ -42,7 +42,7 @@ void FlipRates::changed(KeySites& sites, unsigned from, unsigned to, bool set) n
   const DemotableStates states(*sites.key);
   const bool flips = set || states.value(from) != states.value(to);
   if (flips) flipped(sites);
-  if (flips && states.demoted(from) && states.demoted(to)) ++data_flips;
+  if (flips && (from == to ? states.demoted(to) : states.is_data_flip(from, to, sites.shared_stub))) ++data_flips;
   if (states.demoted(from) && !states.demoted(to)) ++promotions;
   if (!states.demoted(from) && states.demoted(to)) {
     ++demotions;

@@ -28,9 +28,10 @@ class DemotableStates {
   [[nodiscard]] unsigned state(unsigned value, bool demoted) const noexcept {
     return demoted ? value + values_ : value;
   }
-  // From one state of a demoted key to another: the sites stay as they are.
-  [[nodiscard]] bool is_data_flip(unsigned from, unsigned to) const noexcept {
-    return from != to && demoted(from) && demoted(to);
+  // From one state of a demoted key to another of those that lead to one stub, values below `shared_stub`: the sites
+  // stay as they are.
+  [[nodiscard]] bool is_data_flip(unsigned from, unsigned to, unsigned shared_stub) const noexcept {
+    return from != to && demoted(from) && demoted(to) && value(from) < shared_stub && value(to) < shared_stub;
   }
 
  private:

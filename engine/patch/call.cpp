@@ -40,9 +40,11 @@ Status Engine::Impl::make_trampoline(KeySites& sites) {
   Result<std::uint32_t> made = call_code.make_trampoline();
   if (!made) return made.error();
   const std::uint32_t offset = *made;
-  const std::uint32_t target = sites.call->target == CallSites::none ? offset : sites.call->target;
-  const detail::PlacedSite site{sites.key, SiteForm::AlignedWord, offset, {&target, 1}};
-  if (Status status = patcher->check_new(views(), site); !status) {
+  std::uint32_t target = offset;
+  detail::PlacedSite site{sites.key, SiteForm::AlignedWord, offset, {&target, 1}};
+  Status status = patcher->check_new(views(), site);
+  if (status) status = aim_new(site);
+  if (!status) {
     call_code.end_trampoline(offset);
     return status;
   }
@@ -74,18 +76,33 @@ Result<CommitPlan::Change> Engine::Impl::plan_call(CallBase& call, const void* f
   plan.calls.back().function = function;
   change.to = 1;
   change.target = *target;
-  if (Status status = check_reach(sites, *target); !status) return status.error();
+  if (Status status = prepare_reach(sites, *target); !status) return status.error();
   return change;
 }
 
-// Whether every site of the call reaches `target`.
-Status Engine::Impl::check_reach(KeySites& sites, std::uint32_t target) {
+// A site of new code, or a trampoline: its targets become where its branches lead. A call's site leads where the call
+// does; an empty call's to itself.
+Status Engine::Impl::aim_new(const detail::PlacedSite& site) {
+  if (site.key->kind() == KeyKind::Call) {
+    const KeySites& sites = *site.key->sites_;
+    site.targets[0] = sites.written != 0 ? sites.call->target : site.offset;
+  }
+  for (std::uint32_t& target : site.targets) {
+    const Result<std::uint32_t> way = veneers.reach(site.form, site.offset, target);
+    if (!way) return way.error();
+    target = *way;
+  }
+  return Ok{};
+}
+
+// Every site of the call is to reach `target`, if need be by a veneer.
+Status Engine::Impl::prepare_reach(const KeySites& sites, std::uint32_t target) {
   Status reached = Ok{};
-  if (target == sites.call->target) return reached;
+  if (sites.written != 0 && target == sites.call->target) return reached;
   for (const detail::SiteGroup& group : sites.groups) {
     group.records.for_each(
-        [this, &reached, &group, target](const detail::SiteView& site) {
-          reached = patcher->check_target(group.region->views, site, target);
+        [this, &reached, target](const detail::SiteView& site) {
+          if (const auto way = veneers.reach(site.form, site.offset, target); !way) reached = way.error();
           return reached.has_value();
         },
         [](std::uint32_t) {});
@@ -109,7 +126,12 @@ void Engine::Impl::aim_call(const CommitPlan::Change& change) noexcept {
   CallSites& call = *change.sites->call;
   call.target = change.target;
   call_code.reached(plan.calls[call.place].function);
-  for (detail::SiteGroup& group : change.sites->groups) group.records.set_targets(change.target);
+  const bool everywhere = !veneers.needed();
+  for (detail::SiteGroup& group : change.sites->groups) {
+    group.records.set_targets([&](const detail::SiteView& site) {
+      return everywhere ? change.target : veneers.way(site.form, site.offset, change.target);
+    });
+  }
 }
 
 // The end of a commit, and whether its core serialisation succeeded.

@@ -43,6 +43,8 @@ bool Engine::Impl::kind_is_complete(const QueuedState& queued) noexcept {
     return call.function_.load(std::memory_order_acquire) == queued.function;  // see static_call.h
   }
   if (queued.operation != QueuedOperation::Set) return false;
+  // A DemotableSwitch that is set to the value that it has: what that stands for may be new.
+  if (queued.key->kind() == KeyKind::Demotable && queued.key->data_ == nullptr && queued.state != 0) return false;
   return queued.key->kind() != KeyKind::Key || static_cast<const StaticKey&>(*queued.key).references() == 0;
 }
 

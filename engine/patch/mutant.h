@@ -24,6 +24,7 @@ enum class Mutant : std::uint8_t {
   InvalidateByAlias,       // arm64: IC IVAU by the address of the RW alias
   SkipDataBarrier,         // arm64: no DSB
   SkipInstructionBarrier,  // arm64: no ISB
+  SkipFreedMaintenance,    // arm64: the traps in freed code are not cache-maintained
   WriteThroughView,        // records a store at the address of the RX view
   AdoptInEmittedState,     // a module's sites stay as they were emitted, whatever state their key has
   KeepDroppedModule,       // the sites of a module that is unloaded stay in the table
@@ -86,11 +87,17 @@ enum class Mutant : std::uint8_t {
   ForgetDependency,        // an assumption that code has no site of is not looked at
   EnterEarly,              // C++ enters a call's trampoline before the core serialisation
   EndVeneer,               // a veneer ends with its last user, though a thread may stand in it
+  SkipVeneer,              // arm64: a branch beyond its reach has no veneer
+  SkipVeneerMaintenance,   // arm64: a veneer of such a branch is not cache-maintained
+  KeepVeneers,             // arm64: nor does it end with the code that it leads to
+  KeepNoRoom,              // arm64: other code may take all room for veneers
+  DrainToVeneer,           // arm64: an old path ends at a veneer
   NoteAfterWriting,        // the flip log reads the bytes before a flip too late
   SkipDataStore,           // a demotable key's state is not stored as data
   SkipDataSerialisation,   // arm64: no core serialisation after a demoted key's flip
   LeaveDemoted,            // a demoted key ends while its sites' stubs read it
   LeaveCalmDemoted,        // nobody promotes demoted keys by itself
+  ShareAllStubs,           // a demoted switch's sites stay as they are also where another value has another stub
   ForgetSetAgain,          // a DemotableSwitch that is set to the value that it has is no flip
   StopUnheard,             // the driver sleeps although the engine ended while it ran callbacks
   IgnoreLackOfMemory,      // code is written to memory that the kernel did not give

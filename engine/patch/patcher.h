@@ -24,7 +24,7 @@ struct PlacedSite {
   KeyBase* key;
   SiteForm form;
   std::uint32_t offset;
-  std::span<const std::uint32_t> targets;
+  std::span<std::uint32_t> targets;  // where its branches lead
 };
 
 // How far the breakpoint protocol has brought the sites of a batch: what was written to them last.
@@ -43,15 +43,18 @@ class Patcher {
   [[nodiscard]] virtual arch::SiteBytes veneer(std::uint64_t address, std::uint64_t target) const noexcept = 0;
   [[nodiscard]] virtual arch::SiteBytes return_instruction() const noexcept = 0;
 
-  // Whether `site` can be one: its form exists here and may stand there, a site of that form (in any state) does stand
-  // there, and its branches reach their targets.
+  // Whether `site` can be one: its form exists here and may stand there, and a site of that form (in any state) does
+  // stand there.
   virtual Status check_new(const CodeViews& code, const PlacedSite& site) = 0;
 
-  // Writes the bytes of a site of code that nobody can execute yet.
-  virtual void write_new(const CodeViews& code, const PlacedSite& site, unsigned state) = 0;
+  // Whether a branch of a site of that form at `site` reaches `target`. It does if they are less than branch_range()
+  // bytes apart.
+  [[nodiscard]] virtual bool reaches(SiteForm form, std::uint32_t site, std::uint32_t target) const noexcept = 0;
+  [[nodiscard]] virtual std::uint32_t branch_range() const noexcept = 0;
+  [[nodiscard]] virtual Error out_of_reach(std::uint32_t site, std::uint32_t target) const = 0;
 
-  // Whether a branch of the site reaches `target`.
-  virtual Status check_target(const CodeViews& code, const SiteView& site, std::uint32_t target) = 0;
+  // Writes the bytes of a site of code that nobody can execute yet. Precondition: its targets are in reach.
+  virtual void write_new(const CodeViews& code, const PlacedSite& site, unsigned state) = 0;
 
   // Expected bytes: whether all sites of a group (one site of it) hold what they must in `state`. Writes nothing.
   virtual Status check(const SiteGroup& group, unsigned state) = 0;

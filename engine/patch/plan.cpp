@@ -162,12 +162,12 @@ void Engine::Impl::keep_changes(CommitReport& report) {
     const std::size_t size = sites.size();
     const detail::DemotableStates states(*sites.key);
     const bool demotable = sites.key->kind() == KeyKind::Demotable;
-    change.data_only = demotable && states.is_data_flip(before.to, change.to);
+    change.data_only = demotable && states.is_data_flip(before.to, change.to, sites.shared_stub);
     if (change.same(before)) {
       report.sites_unchanged += size;
       if (change.set && !mutated(detail::Mutant::ForgetSetAgain)) {
         plan.set_again.push_back(&sites);
-        plan.data_flips |= states.demoted(change.to);
+        plan.data_flips |= states.demoted(change.to) || states.value(change.to) != 0;
       }
       continue;
     }
@@ -175,7 +175,7 @@ void Engine::Impl::keep_changes(CommitReport& report) {
     plan.data_flips |= change.data_only;
     if (sites.last_commit == plan.number) {
       own.replaced.push_back(before);
-      change.data_only = change.data_only && states.is_data_flip(sites.written, change.to);
+      change.data_only = change.data_only && states.is_data_flip(sites.written, change.to, sites.shared_stub);
       plan.changes[sites.change] = change;  // of two batches of a commit, the later one counts
       plan.changes_again = true;
       continue;
@@ -251,8 +251,14 @@ Status Engine::Impl::plan_retarget(const QueuedTarget& queued) {
                       std::string("retarget: key \"") + queued.key->name() +
                           "\": the site is a Toggle, whose target is part of the instruction; use an AlignedWord");
   }
-  const std::uint32_t target = region.offset_of(queued.target);
-  if (Status status = patcher->check_target(region.views, site, target); !status) return status;
+  std::uint32_t target = region.offset_of(queued.target);
+  if (&region == &code_region) {
+    const Result<std::uint32_t> way = veneers.reach(site.form, site.offset, target);
+    if (!way) return way.error();
+    target = *way;
+  } else if (!patcher->reaches(site.form, site.offset, target)) {
+    return patcher->out_of_reach(site.offset, target);
+  }
   plan.retargets.push_back({&sites, &*group, slot, queued.state, target});
   return Ok{};
 }
@@ -308,6 +314,7 @@ std::size_t Engine::Impl::write_plan() noexcept {
   std::size_t count = 0;
   for (const CommitPlan::Retarget& retarget : plan.retargets) {
     retarget.group->records.set_target(retarget.slot, retarget.state, retarget.target);
+    retarget.sites->retargeted(retarget.state);
   }
   for (const CommitPlan::Change& change : plan.changes) {
     if (change.target != detail::CallSites::none) aim_call(change);

@@ -109,21 +109,21 @@ class Protocol final : public Patcher {
     if (!Isa::supports(form)) return no_site_error(site, "the instruction set has no such form");
     if (!Isa::placeable(form, site.offset)) return no_site_error(site, "the instruction is misaligned");
     if (!Isa::is_site(code.rw + site.offset, form, site.offset)) return no_site_error(site, "other bytes stand there");
-    for (std::uint32_t target : site.targets) {
-      if (!Isa::reaches(form, site.offset, target)) return out_of_reach_error(Isa::name, site.offset, target);
-    }
     return Ok{};
+  }
+
+  [[nodiscard]] bool reaches(SiteForm form, std::uint32_t site, std::uint32_t target) const noexcept override {
+    return Isa::reaches(arch_form(form), site, target);
+  }
+  [[nodiscard]] std::uint32_t branch_range() const noexcept override { return Isa::branch_range; }
+  [[nodiscard]] Error out_of_reach(std::uint32_t site, std::uint32_t target) const override {
+    return out_of_reach_error(Isa::name, site, target);
   }
 
   void write_new(const CodeViews& code, const PlacedSite& site, unsigned state) override {
     const arch::SiteBytes bytes =
         Isa::encode(arch_form(site.form), site.offset, direction({site.offset, site.form, site.targets.data()}, state));
     for (unsigned i = 0; i < bytes.length; ++i) code.rw[site.offset + i] = bytes.bytes[i];
-  }
-
-  Status check_target(const CodeViews&, const SiteView& site, std::uint32_t target) override {
-    if (Isa::reaches(arch_form(site.form), site.offset, target)) return Ok{};
-    return out_of_reach_error(Isa::name, site.offset, target);
   }
 
   Status check(const SiteGroup& group, unsigned state) override {

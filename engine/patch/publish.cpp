@@ -47,7 +47,8 @@ Status Engine::Impl::place(const Allocation& allocation, std::span<const NewSite
                            std::vector<PlacedSite>& placed, std::vector<std::uint32_t>& targets) const {
   const std::uint32_t begin = offset_of(allocation.rx);
   std::size_t target_count = 0;
-  for (const NewSite& site : sites) target_count += site.targets.size();
+  const auto is_call = [](const NewSite& site) { return site.key != nullptr && site.key->kind() == KeyKind::Call; };
+  for (const NewSite& site : sites) target_count += is_call(site) ? 1 : site.targets.size();
   targets.reserve(target_count);
   placed.reserve(sites.size());
   for (const NewSite& site : sites) {
@@ -58,7 +59,8 @@ Status Engine::Impl::place(const Allocation& allocation, std::span<const NewSite
     }
     const std::size_t first = targets.size();
     for (std::uint32_t target : site.targets) targets.push_back(begin + target);
-    placed.push_back({site.key, site.form, begin + site.offset, {targets.data() + first, site.targets.size()}});
+    if (is_call(site)) targets.push_back(begin + site.offset);  // aim_new() knows better
+    placed.push_back({site.key, site.form, begin + site.offset, std::span(targets).subspan(first)});
   }
   const auto by_offset = [](const PlacedSite& a, const PlacedSite& b) { return a.offset < b.offset; };
   if (!std::is_sorted(placed.begin(), placed.end(), by_offset)) std::sort(placed.begin(), placed.end(), by_offset);
@@ -89,13 +91,10 @@ Status Engine::Impl::bind_new(KeyBase& key) {
 Status Engine::Impl::add_sites(std::uint32_t begin, std::span<PlacedSite> placed,
                                std::span<Assumption* const> dependencies) {
   const detail::CodeViews code = views();
-  for (PlacedSite& site : placed) {
+  for (const PlacedSite& site : placed) {
     if (Status status = bind_new(*site.key); !status) return status;
-    if (site.key->kind() == KeyKind::Call) {  // an empty call's site leads nowhere; itself is in reach
-      const std::uint32_t& target = site.key->sites_->call->target;
-      site.targets = {target == detail::CallSites::none ? &site.offset : &target, 1};
-    }
     if (Status status = patcher->check_new(code, site); !status) return status;
+    if (Status status = aim_new(site); !status) return status;
   }
   const bool breakpoints_needed = std::any_of(placed.begin(), placed.end(), [this](const PlacedSite& site) {
     return detail::is_unaligned(site.form) || (strict && patcher->has_breakpoints());
@@ -130,6 +129,7 @@ void Engine::Impl::drop_code(std::uint32_t begin, std::uint32_t size) noexcept {
   table.remove_code(begin, begin + size);
   drop_breakpoints(code_region.number, begin, begin + size);
   published.remove(begin);
+  veneers.end(begin, begin + size);
 }
 
 // Copies the code to its place. Without the commit lock, but where code memory is shared since a fork: a module's

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <new>
 #include <system_error>
 #include <utility>
@@ -36,8 +37,8 @@ Status Quiescence::start_driver() {
   try {
     driver_ = std::make_unique<std::thread>([this] { drive(); });
   } catch (const std::system_error& error) {
-    status = make_error(ErrorCode::SystemCall,
-                        std::string("the thread that waits for safepoints cannot be made: ") + error.what());
+    status = make_error(ErrorCode::SystemCall, std::string("the thread that waits for safepoints cannot be made: ") +
+                                                   std::strerror(error.code().value()) + "; end other threads");
   }
   return status;
 }

@@ -40,12 +40,15 @@ Status BlockingThread::check(const std::vector<CodeExtent>& old_path) const {
 
 namespace {
 
-// The pieces of code that old targets stand for, each once.
+// The pieces of code that old targets stand for, each once. A veneer stands for what it leads to: in itself no thread
+// has a frame, because it calls nothing and holds no safepoint.
 class OldPieces {
  public:
-  OldPieces(const CodePieces& pieces, const std::uint8_t* code) : pieces_(pieces), code_(code) {}
+  OldPieces(const CodePieces& pieces, const detail::Veneers& veneers, const std::uint8_t* code)
+      : pieces_(pieces), veneers_(veneers), code_(code) {}
 
   void add(std::uint32_t offset) {
+    if (!mutated(detail::Mutant::DrainToVeneer)) offset = veneers_.target_of(offset);
     if (offset - last_.begin < last_.size) return;
     last_ = pieces_.find(offset);
     if (last_.size != 0) extents_.push_back({code_ + last_.begin, last_.size});
@@ -60,6 +63,7 @@ class OldPieces {
 
  private:
   const CodePieces& pieces_;
+  const detail::Veneers& veneers_;
   const std::uint8_t* code_;
   CodePieces::Piece last_;
   std::vector<CodeExtent> extents_;
@@ -79,7 +83,7 @@ void add_other_states(OldPieces& old, const SiteGroup& group, unsigned states, u
 
 // commit_lock held. The batch is planned, not written. May throw std::bad_alloc.
 Status Engine::Impl::find_old_path(const QueuedBatch& batch) {
-  OldPieces old(published, views().rx);
+  OldPieces old(published, veneers, views().rx);
   const auto refuse = [](const KeySites& sites) {
     return make_error(ErrorCode::InvalidArgument,
                       std::string("commit_and_drain: key \"") + sites.key->name() +

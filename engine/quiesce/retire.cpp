@@ -92,9 +92,13 @@ Status Engine::retire(Code&& code, std::function<void()> then) {
 }
 
 Status Engine::retire(std::span<Code> codes, std::function<void()> then) {
-  std::shared_ptr<std::vector<Code>> kept;
+  struct Retired {
+    std::vector<Code> codes;
+    std::vector<arch::CodeRange> freed;  // room for what their end fills in
+  };
+  std::shared_ptr<Retired> kept;
   const auto give_back = [&] {
-    for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = std::move((*kept)[i]);
+    for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = std::move(kept->codes[i]);
   };
   try {
     std::vector<CodeExtent> extents;
@@ -105,14 +109,14 @@ Status Engine::retire(std::span<Code> codes, std::function<void()> then) {
       }
       extents.push_back({code.rx_, code.size_});
     }
-    kept = std::make_shared<std::vector<Code>>(codes.size());
+    kept =
+        std::make_shared<Retired>(Retired{std::vector<Code>(codes.size()), std::vector<arch::CodeRange>(codes.size())});
     std::function<void()> completed([this, kept, then = std::move(then)] {
-      const std::size_t pieces = kept->size();
-      kept->clear();  // their sites are dropped, their memory is filled with traps
-      impl_->quiescence.count_freed(pieces);
+      impl_->end_codes(kept->codes, kept->freed);
+      impl_->quiescence.count_freed(kept->codes.size());
       if (then) then();
     });
-    for (std::size_t i = 0; i < codes.size(); ++i) (*kept)[i] = std::move(codes[i]);
+    for (std::size_t i = 0; i < codes.size(); ++i) kept->codes[i] = std::move(codes[i]);
     Status status = impl_->quiescence.request(Wanted::Drained, std::move(extents), std::move(completed));
     if (!status) {
       give_back();
@@ -121,7 +125,7 @@ Status Engine::retire(std::span<Code> codes, std::function<void()> then) {
     }
     return status;
   } catch (const std::bad_alloc&) {
-    if (kept != nullptr && !kept->empty() && kept->front().engine_ != nullptr) give_back();
+    if (kept != nullptr && !kept->codes.empty() && kept->codes.front().engine_ != nullptr) give_back();
     return no_memory();
   }
 }

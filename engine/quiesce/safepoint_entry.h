@@ -29,14 +29,11 @@
 // The entry keeps every register and the flags. It realigns the stack itself where that is needed, and its unwind
 // information leads from it straight to the site, past the stub.
 //
-// x86-64: general, x87, MXCSR, and of the vector state what XSAVE (mask 0xE7: x87, SSE, AVX, AVX-512) or, where the
-// system has not enabled it, FXSAVE covers. Not AMX tiles and PKRU, which nothing below it touches. About 8 KiB of
-// stack.
+// The vector state is saved by call_keeping_vectors() (shunt/vector_state.h). About 8 KiB of stack; 9 more for SVE
+// registers of 256 bytes, the longest possible.
 //
-// arm64: general, NZCV, FPCR, FPSR, and Q0 to Q31, or where the processor has SVE Z0 to Z31, P0 to P15 and FFR. The
-// thread is not in streaming mode (SME), and ZA is left alone. About 8 KiB of stack, 9 of them more for SVE registers
-// of 256 bytes, the longest possible. Unwinding finds the resume point as X30, so it leads beyond the site's function
-// if that keeps a frame record or saves X30 otherwise, as code that is walked does anyway (shunt/thread.h).
+// On arm64 unwinding finds the resume point as X30, so it leads beyond the site's function if that keeps a frame record
+// or saves X30 otherwise, as code that is walked does anyway (shunt/thread.h).
 #pragma once
 
 #include <cstddef>
@@ -45,11 +42,11 @@
 
 namespace shunt::detail {
 
-// Its address; the first call finds out what the processor has. Thread-safe.
+// Its address. Thread-safe.
 [[nodiscard]] const void* safepoint_entry() noexcept;
 
 // Called by it, on the thread that is at the safepoint.
-extern "C" void shunt_safepoint_reached(const GuestFrame* frame) noexcept;
+extern "C" [[gnu::visibility("hidden")]] void shunt_safepoint_reached(const GuestFrame* frame) noexcept;
 
 // GuestFrame as the assembly files lay it out.
 static_assert(sizeof(GuestFrame) == 24 && offsetof(GuestFrame, resume_point) == 0 &&

@@ -39,8 +39,6 @@ shunt_safepoint_entry:
         .cfi_offset %r9, -224
         pushq   %r10
         .cfi_offset %r10, -232
-        pushq   %rbx                    # kept by what is called; holds the area's address
-        .cfi_offset %rbx, -240
         cld
 
         # The GuestFrame: resume point, stack pointer, frame pointer.
@@ -51,39 +49,12 @@ shunt_safepoint_entry:
         movq    %rax, 8(%rsp)
         movq    0(%rbp), %rax
         movq    %rax, 16(%rsp)
-        movq    %rsp, %rdi
+        movq    %rsp, %rsi
+        leaq    shunt_safepoint_reached(%rip), %rdi
+        andq    $-16, %rsp
+        call    shunt_call_keeping_vectors
 
-        # The vector state, at a multiple of 64. The header of an XSAVE area must be zero.
-        movl    shunt_xsave_size(%rip), %ecx
-        subq    %rcx, %rsp
-        andq    $-64, %rsp
-        movq    %rsp, %rbx
-        movl    shunt_xsave_mask(%rip), %eax
-        testl   %eax, %eax
-        jz      1f
-        xorl    %edx, %edx
-        xorl    %ecx, %ecx
-        movq    %rcx, 512(%rbx)
-        movq    %rcx, 520(%rbx)
-        movq    %rcx, 528(%rbx)
-        movq    %rcx, 536(%rbx)
-        movq    %rcx, 544(%rbx)
-        movq    %rcx, 552(%rbx)
-        movq    %rcx, 560(%rbx)
-        movq    %rcx, 568(%rbx)
-        xsave64 (%rbx)
-        call    shunt_safepoint_reached@PLT
-        movl    shunt_xsave_mask(%rip), %eax
-        xorl    %edx, %edx
-        xrstor64 (%rbx)
-        jmp     2f
-1:      fxsave64 (%rbx)
-        call    shunt_safepoint_reached@PLT
-        fxrstor64 (%rbx)
-
-2:      leaq    -72(%rbp), %rsp
-        popq    %rbx
-        .cfi_restore %rbx
+        leaq    -64(%rbp), %rsp
         popq    %r10
         .cfi_restore %r10
         popq    %r9

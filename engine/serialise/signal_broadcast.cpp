@@ -69,14 +69,28 @@ long send_to(pid_t thread, int signal) noexcept {
   return syscall(SYS_tgkill, getpid(), thread, signal);
 }
 
-bool is_ours(int signal) noexcept {
+// What a signal does now. `error` is sigaction(2)'s.
+struct Action {
+  int error = 0;
+  bool is_default = false, is_ours = false;
+};
+Action action_of(int signal) noexcept {
   struct sigaction now{};
-  return sigaction(signal, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == &acknowledge;
+  if (sigaction(signal, nullptr, &now) != 0) return {.error = errno};
+  const bool simple = (now.sa_flags & SA_SIGINFO) == 0;
+  return {0, simple && now.sa_handler == SIG_DFL, simple && now.sa_handler == &acknowledge};
+}
+
+// Empty if the handler of the signal that the process uses is ours.
+std::string why_not_ours() {
+  const Action now = action_of(shared.signal);
+  if (now.is_ours) return {};
+  const std::string handler = "the handler of signal " + std::to_string(shared.signal);
+  return now.error != 0 ? handler + ": sigaction: " + std::strerror(now.error) : handler + " was replaced";
 }
 
 bool has_default(int signal) noexcept {
-  struct sigaction now{};
-  return sigaction(signal, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_DFL;
+  return action_of(signal).is_default;
 }
 
 int unused_signal() noexcept {
@@ -161,12 +175,19 @@ int SignalBroadcast::signal_in_use() noexcept {
 
 Status SignalBroadcast::install(int signal) {
   if (shared.signal != 0) {
-    if (is_ours(shared.signal)) return Ok{};
-    return unavailable("the handler of signal " + std::to_string(shared.signal) + " was replaced");
+    const std::string problem = why_not_ours();
+    return problem.empty() ? Status(Ok{}) : unavailable(problem);
   }
-  if (signal == 0) signal = unused_signal();
-  if (signal == 0) return unavailable("SIGURG and all real-time signals have handlers already");
-  if (!has_default(signal) && !mutated(Mutant::TakeAnySignal)) {
+  if (signal == 0) {
+    signal = unused_signal();
+    if (const int error = action_of(SIGURG).error; signal == 0 && error != 0)
+      return unavailable(std::string("sigaction: ") + std::strerror(error));
+    if (signal == 0) return unavailable("SIGURG and all real-time signals have handlers already");
+  }
+  const Action now = action_of(signal);
+  if (now.error != 0 && now.error != EINVAL)  // EINVAL: there is no such signal
+    return unavailable("sigaction for signal " + std::to_string(signal) + ": " + std::strerror(now.error));
+  if (!now.is_default && !mutated(Mutant::TakeAnySignal)) {
     return unavailable("signal " + std::to_string(signal) +
                        " has a handler already, or is none that can have one; name another one in "
                        "EngineOptions::serialisation_signal, or 0");
@@ -202,9 +223,7 @@ Status SignalBroadcast::serialise(std::chrono::milliseconds timeout) {
 }
 
 Status SignalBroadcast::run_round(std::uint64_t round, std::chrono::milliseconds timeout) {
-  if (!is_ours(shared.signal)) {
-    return failed("the handler of signal " + std::to_string(shared.signal) + " was replaced");
-  }
+  if (const std::string problem = why_not_ours(); !problem.empty()) return failed(problem);
   const Clock::time_point deadline = Clock::now() + timeout;
   // 2. Every thread but this one is sent the signal.
   if (Status status = signal_all(deadline); !status) return status;

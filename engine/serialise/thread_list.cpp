@@ -64,9 +64,11 @@ ThreadListing ThreadLister::list(std::vector<pid_t>& threads) {
     if (size == 0) {
       std::array<char, 16> name{};
       if (!threads.empty()) std::snprintf(name.data(), name.size(), "%d", threads.back());
-      struct stat found{};
       if (full) buffer_.resize(2 * buffer_.size());  // for the next time
-      return {0, calls == 2 && !threads.empty() && fstatat(folder.get(), name.data(), &found, 0) == 0};
+      if (calls != 2 || threads.empty()) return {0, false};
+      struct stat found{};
+      if (fstatat(folder.get(), name.data(), &found, 0) == 0) return {0, true};
+      return {errno == ENOENT || errno == ESRCH ? 0 : errno, false};  // those: it has ended
     }
     add_threads(buffer_.data(), static_cast<std::size_t>(size), threads);
     // A call also ends when this thread gets a signal; only a full buffer is a reason for a larger one.

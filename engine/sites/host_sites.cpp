@@ -236,6 +236,8 @@ Status Engine::Impl::move_text(AdoptedModule& adopted) {
   DualMapping copy = std::move(*made);
   if (Status status = copy.expose(region.size); !status) return refuse(status.error());
   for (const DualMapping::Piece& piece : pieces) {
+    if (Status status = copy.take_memory(piece.offset, piece.offset + piece.size); !status)
+      return refuse(status.error());
     std::memcpy(copy.rw() + piece.offset, region.views.rx + piece.offset, piece.size);
   }
   // Fetchable before anybody can fetch it.

@@ -156,10 +156,11 @@ class SiteRecords {
   std::size_t remove(std::uint32_t begin, std::uint32_t end) noexcept;  // records of [begin, end); how many
 
   [[nodiscard]] SiteView at(std::size_t slot) const noexcept { return view(begin() + slot * stride_); }
-  // The first target of every record. Precondition: not foreign.
-  void set_targets(std::uint32_t target) noexcept {
+  // The first target of every record becomes target_of(SiteView). Precondition: not foreign.
+  template <class TargetOf>
+  void set_targets(TargetOf&& target_of) noexcept {
     for (std::size_t slot = 0; slot < slots(); ++slot) {
-      if (live(slot)) words_[slot * stride_ + 1] = (words_[slot * stride_ + 1] & form_bit) | target;
+      if (live(slot)) words_[slot * stride_ + 1] = (words_[slot * stride_ + 1] & form_bit) | target_of(at(slot));
     }
   }
   void set_target(std::size_t slot, unsigned state, std::uint32_t target) noexcept {

@@ -3,7 +3,23 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/patch/mutant.h"
+
 namespace shunt::detail {
+
+void KeySites::note_stubs(SiteForm form, std::span<const std::uint32_t> targets) noexcept {
+  if (key->kind() != KeyKind::Demotable || mutated(Mutant::ShareAllStubs)) return;
+  const unsigned values = key->states() / 2, first = first_branching_state(form);
+  const auto stub = [&](unsigned value) { return targets[values + value - first]; };
+  for (unsigned value = 1; value < std::min(values, shared_stub); ++value) {
+    if (stub(value) != stub(0)) shared_stub = value;
+  }
+}
+
+void KeySites::retargeted(unsigned state) noexcept {
+  if (key->kind() != KeyKind::Demotable || state < key->states() / 2) return;
+  shared_stub = std::min(shared_stub, state - key->states() / 2);
+}
 
 KeySites* SiteTable::add_key(KeyBase& key, unsigned initial) {
   auto sites = std::make_shared<KeySites>(key, code_region_, initial);
@@ -43,6 +59,7 @@ void SiteTable::add_site(CodeEntry& entry, KeySites& sites, std::uint32_t offset
   SiteRecords& records = sites.group(code_region_, shape_of(form)).records;
   records.reserve(1);
   records.append(offset, form, targets);
+  sites.note_stubs(form, targets);
   store_count(sites);
 }
 

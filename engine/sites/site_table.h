@@ -5,6 +5,7 @@
 //   no code
 #pragma once
 
+#include <climits>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -67,6 +68,12 @@ struct KeySites {
   std::size_t count_place = 0;            // its place in that plan's counts
   std::unique_ptr<CallSites> call;        // of a static call, once a batch or a publication has used it
   FlipRate rate;                          // how often it is flipped
+  unsigned shared_stub = UINT_MAX;        // demoted: values below it lead to the same stub, at each site
+
+  // A site whose targets these are, for states from first_branching_state() on, is about to be added.
+  void note_stubs(SiteForm form, std::span<const std::uint32_t> targets) noexcept;
+  // A site's target of one state is another now.
+  void retargeted(unsigned state) noexcept;
 };
 
 // Not thread-safe: the engine's commit lock protects it.

@@ -11,7 +11,7 @@ bool is_breakpoint_trap(const siginfo_t& info) noexcept {
   return info.si_code == SI_KERNEL || info.si_code == TRAP_BRKPT;
 }
 
-// RIP is that of the instruction behind the one-byte INT3 (Intel SDM vol. 3A, 6.15, "Interrupt 3").
+// RIP is that of the instruction behind the one-byte INT3 (Intel SDM vol. 3A, "Interrupt 3", 6.15 or 7.15).
 std::uint64_t breakpoint_address(const void* context) noexcept {
   return static_cast<std::uint64_t>(static_cast<const ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]) - 1;
 }

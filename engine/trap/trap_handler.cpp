@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <string>
 
 #include "engine/patch/mutant.h"
@@ -78,9 +79,9 @@ void on_trap(int signal, siginfo_t* info, void* context) {
   errno = kept_errno;
 }
 
-Error system_call_failed(const char* call) {
+Error system_call_failed(const char* call, int error) {
   return make_error(ErrorCode::SystemCall,
-                    std::string(call) + ": " + std::strerror(errno) +
+                    std::string(call) + ": " + std::strerror(error) +
                         "; patch sites that are rewritten by breakpoints need a SIGTRAP handler");
 }
 
@@ -90,26 +91,36 @@ Status install() {
   struct sigaction action{};
   action.sa_sigaction = &on_trap;
   sigfillset(&action.sa_mask);
-  if (sigaction(SIGTRAP, nullptr, &previous) != 0) return system_call_failed("sigaction");
+  if (sigaction(SIGTRAP, nullptr, &previous) != 0) return system_call_failed("sigaction", errno);
   const bool restarts =
       (previous.sa_flags & SA_RESTART) != 0 ||
       ((previous.sa_flags & SA_SIGINFO) == 0 && (previous.sa_handler == SIG_IGN || previous.sa_handler == SIG_DFL));
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | (restarts ? SA_RESTART : 0);
-  pthread_atfork(nullptr, nullptr, &forget_trap_readers);  // ENOMEM: then a child may wait for readers of its parent
-  if (sigaction(SIGTRAP, &action, nullptr) != 0) return system_call_failed("sigaction");
+  static bool forgets = false;  // a child that did not would wait for its parent's readers
+  if (!forgets) {
+    if (const int error = pthread_atfork(nullptr, nullptr, &forget_trap_readers); error != 0)
+      return system_call_failed("pthread_atfork", error);
+    forgets = true;
+  }
+  if (sigaction(SIGTRAP, &action, nullptr) != 0) return system_call_failed("sigaction", errno);
   return Ok{};
 }
 
 }  // namespace
 
 Status install_trap_handler() {
-  static const Status installed = install();
-  return installed;
+  static constinit std::mutex lock;         // protects `installed`, and the installation; a leaf
+  static constinit bool installed = false;  // what failed is tried again by the next who asks
+  const std::lock_guard hold(lock);
+  if (installed) return Ok{};
+  Status status = install();
+  installed = status.has_value();
+  return status;
 }
 
 Status check_trap_handler() {
   struct sigaction action{};
-  if (sigaction(SIGTRAP, nullptr, &action) != 0) return system_call_failed("sigaction");
+  if (sigaction(SIGTRAP, nullptr, &action) != 0) return system_call_failed("sigaction", errno);
   if ((action.sa_flags & SA_SIGINFO) != 0 || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN))
     return Ok{};
   return make_error(ErrorCode::TrapHandlerReplaced,

@@ -33,7 +33,7 @@ struct Store {
   std::uint64_t old_value, new_value;
 };
 
-constexpr std::uint64_t reservation = 1 << 20;
+constexpr std::uint64_t reservation = 1 << 20;  // unless a test wants another
 
 struct Recording {
   Steps steps;
@@ -44,12 +44,13 @@ struct Recording {
   std::function<void()> at_serialisation;          // called once, in the next one
   const std::uint8_t* rx = nullptr;
   const std::uint8_t* rw = nullptr;
+  std::uint64_t size = reservation;
 
   [[nodiscard]] std::string place(const std::uint8_t* address) const {
     const auto view = static_cast<std::uint64_t>(address - rx);
     const auto alias = static_cast<std::uint64_t>(address - rw);
     char text[32];
-    std::snprintf(text, sizeof text, view < reservation ? "rx+0x%lx" : "rw+0x%lx", view < reservation ? view : alias);
+    std::snprintf(text, sizeof text, view < size ? "rx+0x%lx" : "rw+0x%lx", view < size ? view : alias);
     return text;
   }
   void clear() {
@@ -120,7 +121,8 @@ struct RecordingEngine {
     parts.patcher =
         std::make_unique<detail::Protocol<Isa, RecordingWriter>>(id, RecordingWriter(made.recording, traits));
     parts.serialiser = std::make_unique<RecordingSerialiser>(made.recording);
-    options.code_reservation = reservation;
+    if (options.code_reservation == 0) options.code_reservation = reservation;
+    made.recording->size = options.code_reservation;
     auto engine = Engine::create(options, std::move(parts));
     if (!engine) return made;
     made.engine = std::move(*engine);
@@ -134,8 +136,8 @@ struct RecordingEngine {
   static RecordingEngine x86_64(const EngineOptions& options = {}) {
     return make<arch::x86_64::InstructionSet>(InstructionSet::X86_64, arch::x86_64::cache_traits, options);
   }
-  static RecordingEngine arm64(std::uint64_t ctr) {
-    return make<arch::arm64::InstructionSet>(InstructionSet::Arm64, arch::arm64::parse_ctr(ctr));
+  static RecordingEngine arm64(std::uint64_t ctr, const EngineOptions& options = {}) {
+    return make<arch::arm64::InstructionSet>(InstructionSet::Arm64, arch::arm64::parse_ctr(ctr), options);
   }
 };
 

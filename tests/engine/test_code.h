@@ -20,16 +20,21 @@ struct TestSite {
   std::vector<std::uint32_t> targets;
 };
 
+inline void write_code(const Engine& engine, const Engine::Allocation& allocation, const std::vector<TestSite>& sites,
+                       std::uint8_t filler = 0x90) {
+  std::memset(allocation.staging, filler, allocation.size);
+  for (const TestSite& site : sites) {
+    const SiteBytes bytes = idle_site(engine.instruction_set(), site.form, site.offset);
+    std::memcpy(allocation.staging + site.offset, bytes.bytes.data(), bytes.length);
+  }
+}
+
 // `size` bytes of code with these sites, written but not published.
 inline Engine::Allocation written_code(Engine& engine, std::size_t size, const std::vector<TestSite>& sites,
                                        std::uint8_t filler = 0x90) {
   auto allocation = engine.allocate(size);
   EXPECT_TRUE(allocation);
-  std::memset(allocation->staging, filler, size);
-  for (const TestSite& site : sites) {
-    const SiteBytes bytes = idle_site(engine.instruction_set(), site.form, site.offset);
-    std::memcpy(allocation->staging + site.offset, bytes.bytes.data(), bytes.length);
-  }
+  write_code(engine, *allocation, sites, filler);
   return *allocation;
 }
 

@@ -57,6 +57,13 @@ std::size_t SiteEmitter::branch(DemotableSwitch& key, std::span<const asmjit::La
   return emit(key, SiteForm::AlignedWord, all);
 }
 
+std::size_t SiteEmitter::branch(DemotableSwitch& key, std::span<const asmjit::Label> targets,
+                                std::span<const asmjit::Label> stubs) {
+  std::vector<asmjit::Label> all(targets.begin(), targets.end());
+  all.insert(all.end(), stubs.begin(), stubs.end());
+  return emit(key, SiteForm::AlignedWord, all);
+}
+
 std::size_t SiteEmitter::branch(DemotableKey& key, const asmjit::Label& target) {
   const asmjit::Label stub = assembler_.newLabel();
   const asmjit::Label behind = assembler_.newLabel();

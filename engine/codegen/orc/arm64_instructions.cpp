@@ -13,6 +13,10 @@ std::string site(SiteForm form, const std::string&) {
   return form == SiteForm::AlignedWord ? "1: nop\n" : "";
 }
 
+std::string jump(const std::string& target) {
+  return "b " + target + "\n";
+}
+
 // Addresses are literals: ADR reaches no farther than 1 MiB.
 std::string stub(const std::string& entry) {
   return ".p2align 2\n"
@@ -32,6 +36,6 @@ std::string stub(const std::string& entry) {
 
 }  // namespace
 
-const SiteInstructions arm64_instructions = {&form, &site, &stub, ""};
+const SiteInstructions arm64_instructions = {&form, &site, &jump, &stub, ""};
 
 }  // namespace shunt::orc

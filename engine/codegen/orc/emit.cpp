@@ -140,6 +140,22 @@ llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm
   return emit_stubbed(builder, key, form, quoted(entry.getName()), {});
 }
 
+void emit_redirectable(llvm::Function& function, KeyBase& key, unsigned states, const llvm::Function& otherwise) {
+  function.addFnAttr(llvm::Attribute::Naked);
+  function.addFnAttr(llvm::Attribute::NoInline);
+  llvm::IRBuilder<> builder(llvm::BasicBlock::Create(function.getContext(), "entry", &function));
+  std::string text = unknown_target();
+  if (const SiteInstructions* const instructions = instructions_for(builder)) {
+    const std::string other = quoted(otherwise.getName());
+    const std::vector<std::string> targets(states - 1, other);
+    text = instructions->site(SiteForm::AlignedWord, other) + instructions->jump(other) +
+           record(key, SiteForm::AlignedWord, targets);
+  }
+  llvm::FunctionType* const type = llvm::FunctionType::get(builder.getVoidTy(), false);
+  builder.CreateCall(type, llvm::InlineAsm::get(type, text, "~{memory}", true));
+  builder.CreateUnreachable();
+}
+
 llvm::CallInst* emit_safepoint(llvm::IRBuilderBase& builder, Engine& engine) {
   llvm::AllocaInst* const frame = frame_byte(*builder.GetInsertBlock()->getParent());
   return emit_stubbed(builder, engine.safepoint_key(), SiteForm::Toggle, number(Engine::safepoint_entry()), {frame});

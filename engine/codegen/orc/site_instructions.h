@@ -22,6 +22,9 @@ struct SiteInstructions {
   // such form.
   std::string (*site)(SiteForm form, const std::string& target);
 
+  // A jump to a symbol.
+  std::string (*jump)(const std::string& target);
+
   // A detour's stub (engine/quiesce/safepoint_entry.h), from "2:" on: calls `entry`, a symbol or a number, and goes on
   // at "3".
   std::string (*stub)(const std::string& entry);

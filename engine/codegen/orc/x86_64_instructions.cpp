@@ -17,6 +17,10 @@ std::string site(SiteForm form, const std::string& target) {
   return {};
 }
 
+std::string jump(const std::string& target) {
+  return "jmp " + target + "\n";
+}
+
 // Over the red zone first; LEA changes no flag. `$$` is what inline assembly writes for `$`.
 std::string stub(const std::string& entry) {
   return "2: leaq -128(%rsp), %rsp\n"
@@ -35,6 +39,6 @@ std::string stub(const std::string& entry) {
 
 }  // namespace
 
-const SiteInstructions x86_64_instructions = {&form, &site, &stub, "~{dirflag},~{fpsr},~{flags}"};
+const SiteInstructions x86_64_instructions = {&form, &site, &jump, &stub, "~{dirflag},~{fpsr},~{flags}"};
 
 }  // namespace shunt::orc

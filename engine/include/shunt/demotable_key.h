@@ -52,6 +52,9 @@ class SHUNT_API DemotableKey : public KeyBase {
 //   state           the site
 //   0 ... k-1       as a StaticSwitch's
 //   k ... 2k-1      demoted: branches to targets[state - 1], its stub
+//
+// Values may have stubs of their own. Those from 0 on that share one at every site change without their sites; a change
+// from or to another value rewrites the sites, demoted or not.
 class SHUNT_API DemotableSwitch : public KeyBase {
  public:
   // Value 0. `name` must outlive the key.

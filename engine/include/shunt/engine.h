@@ -46,8 +46,9 @@ enum class SiteForm : std::uint8_t {
 struct NewSite {
   KeyBase* key = nullptr;
   SiteForm form = SiteForm::Toggle;
-  std::uint32_t offset = 0;                // of the rewritable instruction's first byte (its prefixes included)
-  std::span<const std::uint32_t> targets;  // one for each state above 0; of a Redirect, one for each; of a Call, none
+  std::uint32_t offset = 0;  // of the rewritable instruction's first byte (its prefixes included)
+  // One for each state above 0; of a Redirect, one for each; of a static call, none.
+  std::span<const std::uint32_t> targets;
 };
 
 // The first `length` bytes are the instruction.
@@ -93,7 +94,10 @@ struct SiteInfo {
   SiteForm form = SiteForm::Toggle;
   unsigned state = 0;  // that the last batch wrote
   const KeyBase* key = nullptr;
-  std::vector<const std::uint8_t*> targets;  // one for each state above 0; of a Redirect, one for each state
+  // One for each state above 0; of a Redirect, one for each state. Where its branches get to, and where they lead: the
+  // same, or, if that is beyond their reach, to a veneer.
+  std::vector<const std::uint8_t*> targets;
+  std::vector<const std::uint8_t*> branches;
 };
 
 // How sites are rewritten while other threads may execute them (docs/patching-protocol.md, "What the vendors promise").
@@ -117,7 +121,8 @@ enum class Serialisation : std::uint8_t {
 
 struct EngineOptions {
   // Bytes of address space for code, 64 KiB to 2 GiB. 0: what direct branches reach from end to end, 1 GiB on x86-64,
-  // 128 MiB on arm64. In a larger one a site may lie too far from its target (TargetOutOfRange).
+  // 128 MiB on arm64. In a larger one an arm64 site gets to a target beyond its reach by a veneer, which changes X16
+  // (docs/patching-protocol.md, far branches).
   std::size_t code_reservation = 0;
   // A key that is flipped more often than this within a second is counted as thrashing (Engine::key_stats()), and
   // demoted if it is a demotable one (shunt/demotable_key.h). 0: no limit.
@@ -152,14 +157,16 @@ CodeViews code_views(const Engine& engine) noexcept;
 // Thread-safe, except for construction and destruction.
 class SHUNT_API Engine {
  public:
-  // The process's engine: made at first use, never destroyed. If it cannot be made, the error is returned each time.
+  // The process's engine: made at first use, never destroyed. If it cannot be made, the next call tries again, with the
+  // options of the last make_process(), if there was one. Errors: those of create(). Thread-safe.
   static Result<Engine*> process();
 
   // Makes the process's engine with these options, before anybody else has used it. Errors: those of create();
   // InvalidArgument if it was made before. Thread-safe.
   static Result<Engine*> make_process(const EngineOptions& options);
 
-  // Errors: SerialisationUnavailable, CodeMemoryUnavailable, AliasWritesNotExecuted, InvalidArgument.
+  // Errors: SerialisationUnavailable, CodeMemoryUnavailable, AliasWritesNotExecuted, InvalidArgument, OutOfMemory,
+  // SystemCall (pthread_atfork); nothing is left behind then.
   static Result<std::unique_ptr<Engine>> create(const EngineOptions& options = {});
 
   // All of its code must have ended. Keys that were used with it may be used with another engine afterwards.
@@ -184,8 +191,8 @@ class SHUNT_API Engine {
   // Makes the written code reachable: its sites are checked, set to their keys' current states and registered, its
   // lines are cache-maintained, and every core serialised, so that its address may be handed to any thread. Blocks.
   // Errors: InvalidArgument (names the site: no site stands there, sites overlap, wrong number of targets),
-  // TargetOutOfRange, KeyBelongsToOtherEngine, OutOfMemory, SerialisationFailed. On error the allocation is released
-  // and no site is registered.
+  // TargetOutOfRange (also if there is no room for a veneer), KeyBelongsToOtherEngine, OutOfMemory,
+  // SerialisationFailed. On error the allocation is released and no site is registered.
   //
   // The code depends on the assumptions of its sites, and on `dependencies`: if one of them is broken by now, the code
   // is refused (AssumptionBroken).
@@ -323,7 +330,7 @@ class SHUNT_API Engine {
   friend class StaticKey;
   friend detail::CodeViews detail::code_views(const Engine& engine) noexcept;
   friend class Thread;
-  static Result<Engine*> process(const EngineOptions& options, bool& made_now);
+  static Result<Engine*> process(const EngineOptions* options, bool& made_now);
   struct Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;

@@ -21,7 +21,7 @@ enum class ErrorCode : std::uint8_t {
   Unsupported,               // this machine, kernel or instruction set cannot do it
   ExpectedBytesMismatch,     // a patch site does not hold the bytes that its record says; nothing was written
   IllegalTransition,         // the rewrite is not legal while other threads execute the site; nothing was written
-  TargetOutOfRange,          // a branch cannot reach its target
+  TargetOutOfRange,          // a branch cannot reach its target, nor is there room for a veneer
   KeyBelongsToOtherEngine,   // a key belongs to the first engine that it was used with
   KeyHasSites,               // a key was about to end while code still has sites of it
   InsideOldPath,             // the caller, or a thread that waits for it, has a frame in what it wants drained
@@ -30,21 +30,22 @@ enum class ErrorCode : std::uint8_t {
   SerialisationFailed,       // written, but the core serialisation failed; resynchronise() tries again
   CodeMemoryUnavailable,     // no way to map code twice (named in the message)
   BadModule,                 // a WebAssembly module is malformed or invalid
-  Unlinkable,                // an import is missing or has another type
-  Uninstantiable,            // a segment does not fit, or a memory or table is larger than allowed
-  Trap,                      // a guest trapped
-  Interrupted,               // a guest was stopped from outside: cancelled, or its time was over
-  GuestExit,                 // a guest ended itself (WASI proc_exit); the status is in the message
-  BadFlags,                  // a flag file is malformed, or a variant or a type does not fit
-  InsideCommit,              // this thread is inside a commit of the engine: a signal handler may not commit
-  SystemCall,                // a system call failed (named in the message)
-  BreakpointsForbidden,      // a site of the host's text goes by breakpoints, which the embedder has not allowed
-  TrapHandlerReplaced,       // SIGTRAP was set to its default action, or to be ignored, after the engine's handler
-  KeyHeld,                   // a key that has references was to be set; only its users switch it off
-  KeyNotHeld,                // a reference was to be released, but there is none
-  KeyCountExhausted,         // a key has as many references as can be counted
-  AssumptionBroken,          // code depends on an assumption that was invalidated (named in the message)
-  AliasWritesNotExecuted,    // an emulator that never executes what is written to code through another mapping
+  LimitExceeded,           // a WebAssembly module is larger than a limit that the embedder sets (named in the message)
+  Unlinkable,              // an import is missing or has another type
+  Uninstantiable,          // a segment does not fit, or a memory or table is larger than allowed
+  Trap,                    // a guest trapped
+  Interrupted,             // a guest was stopped from outside: cancelled, or its time was over
+  GuestExit,               // a guest ended itself (WASI proc_exit); the status is in the message
+  BadFlags,                // a flag file is malformed, or a variant or a type does not fit
+  InsideCommit,            // this thread is inside a commit of the engine: a signal handler may not commit
+  SystemCall,              // a system call failed (named in the message)
+  BreakpointsForbidden,    // a site of the host's text goes by breakpoints, which the embedder has not allowed
+  TrapHandlerReplaced,     // SIGTRAP was set to its default action, or to be ignored, after the engine's handler
+  KeyHeld,                 // a key that has references was to be set; only its users switch it off
+  KeyNotHeld,              // a reference was to be released, but there is none
+  KeyCountExhausted,       // a key has as many references as can be counted
+  AssumptionBroken,        // code depends on an assumption that was invalidated (named in the message)
+  AliasWritesNotExecuted,  // an emulator that never executes what is written to code through another mapping
 };
 
 // The enumerator's name, for logs: "ExpectedBytesMismatch". Never null; thread-safe.

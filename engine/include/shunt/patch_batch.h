@@ -82,7 +82,8 @@ class SHUNT_API PatchBatch {
 
   // Queue: from this commit on, state `state` (> 0; of a Redirect, any) of the site at `site` branches to `target`. If
   // the site is in that state now, it is rewritten in place. A Toggle cannot be retargeted while it branches, nor while
-  // it does not: its target is part of the instruction (IllegalTransition).
+  // it does not: its target is part of the instruction (IllegalTransition). On arm64 a target 128 MiB away or farther
+  // is reached by a veneer, which changes X16.
   void retarget(StaticSwitch& key, const void* site, unsigned state, const void* target);
   void retarget(StaticKey& key, const void* site, unsigned state, const void* target);
   void retarget(DemotableSwitch& key, const void* site, unsigned state, const void* target);

@@ -73,5 +73,17 @@ TEST_F(ForkProtocol, Arm64MaintainsTheCopy) {
             0);
 }
 
+// Code that ends while memory is shared is overwritten in the copy, which is maintained whole.
+TEST_F(ForkProtocol, Arm64MaintainsNothingWhereNothingWasFilled) {
+  RecordingEngine engine = RecordingEngine::arm64(0x84448004);
+  Code code = published(*engine.engine, 64, {});
+  EXPECT_EQ(in_child([&] {
+              engine.recording->clear();
+              code = Code();
+              return engine.recording->steps.empty() ? 0 : 1;
+            }),
+            0);
+}
+
 }  // namespace
 }  // namespace shunt::test

@@ -57,6 +57,19 @@ TEST(CodeArena, RefusesWhatDoesNotFit) {
   EXPECT_EQ(arena.free_bytes(), 1024U);
 }
 
+TEST(CodeArena, InAWindowTheLowestPlaceThatFits) {
+  CodeArena arena(4096);
+  EXPECT_EQ(arena.allocate(16, {1000, 1024}), 1008U) << "in the middle of an extent";
+  EXPECT_EQ(arena.allocate(16, {1000, 1024}), std::nullopt) << "15 bytes are left in front of it, none behind";
+  EXPECT_EQ(arena.allocate(16, {992, 1008}), 992U) << "the window's own bounds";
+  EXPECT_EQ(arena.allocate(100, {960, 4096}), 1024U) << "aligned to 64, and behind what is too small";
+  EXPECT_EQ(arena.allocate(16, {4096, 8192}), std::nullopt);
+  EXPECT_EQ(arena.allocate(4096, {0, 4096}), std::nullopt);
+  arena.free(1008, 16);
+  EXPECT_EQ(arena.allocate(16, {0, 4096}), 0U);
+  EXPECT_EQ(arena.free_bytes(), 4096U - 16 - 112 - 16);
+}
+
 // Against the simplest model: a map of what is allocated.
 TEST(CodeArena, NeverOverlapsAndNeverLosesAByte) {
   constexpr std::uint32_t size = 1 << 20;

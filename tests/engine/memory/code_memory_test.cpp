@@ -32,7 +32,9 @@ TEST(CodeMemory, WhatIsExposedAndFreeTraps) {
   EXPECT_TRUE(
       std::all_of(memory.rx() + 64, memory.rx() + 64 + 100'000, [](std::uint8_t byte) { return byte == 0x90; }));
   EXPECT_TRUE(traps(memory, 64 + 100'000, 131072));
-  memory.free(large->offset, 100'000);
+  EXPECT_EQ(memory.free(large->offset, 100'000), 100'000U);
+  EXPECT_EQ(memory.free(small->offset, 10), 16U) << "up to where other code may stand";
+  EXPECT_TRUE(traps(memory, 0, 64));
   EXPECT_TRUE(traps(memory, 64, 131072));
 }
 
@@ -45,7 +47,7 @@ TEST(CodeMemory, StagingMemoryEndsWhenItIsFilledInOrFreed) {
   EXPECT_TRUE(memory.is_staged(*first, 10) && memory.is_staged(*second, 1000));
   EXPECT_FALSE(memory.is_staged(*first, 11) || memory.is_staged({first->offset, second->staging}, 10));
   ASSERT_TRUE(memory.fill(first->offset));
-  memory.free(second->offset, 1000);
+  EXPECT_EQ(memory.free(second->offset, 1000), 0U) << "nothing was written there";
   EXPECT_FALSE(memory.is_staged(*first, 10) || memory.is_staged(*second, 1000));
 }
 
@@ -59,8 +61,8 @@ TEST(CodeMemory, AModuleOf50MegabytesAndThousandsOfStubs) {
   std::sort(stubs.begin(), stubs.end());
   EXPECT_EQ(std::adjacent_find(stubs.begin(), stubs.end()), stubs.end());
   EXPECT_LE(stubs[4999], 5000U * 16) << "stubs are packed";
-  for (std::uint32_t stub : stubs) memory.free(stub, 16);
-  memory.free(module->offset, 50 << 20);
+  for (std::uint32_t stub : stubs) EXPECT_EQ(memory.free(stub, 16), 0U);
+  EXPECT_EQ(memory.free(module->offset, 50 << 20), 0U);
   EXPECT_TRUE(memory.allocate(200 << 20)) << "everything was joined again";
 }
 

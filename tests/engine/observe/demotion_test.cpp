@@ -258,6 +258,34 @@ TEST_F(Demotion, ASwitchIsDemotedAlsoIfItsValueStays) {
   EXPECT_EQ(instruction(sites), "jmp +0x38") << "the value's latest stub";
 }
 
+// A site of 4 values, of which the last has a stub of its own: 0, 1: 32, 2: 40, 3: 56; their stubs: 48, 48, 48, 64.
+TEST_F(Demotion, ASwitchWithStubsOfItsOwnForSomeValuesIsRewrittenForThem) {
+  make_x86_64();
+  DemotableSwitch key("number", 4);
+  const Code sites = published(*engine_, 80, {{&key, SiteForm::AlignedWord, 0, {32, 40, 56, 48, 48, 48, 64}}});
+  const auto set = [&](unsigned value) {
+    PatchBatch batch(*engine_);
+    batch.set(key, value);
+    recording_->clear();
+    return committed(batch).sites_written;
+  };
+  for (unsigned i = 0; i <= limit; ++i) set(1 + i % 2);
+  ASSERT_TRUE(key.demoted());
+  EXPECT_EQ(instruction(sites), "jmp +0x30");
+  EXPECT_EQ(set(0), 0U);
+  EXPECT_EQ(set(3), 1U);
+  EXPECT_TRUE(key.demoted());
+  EXPECT_EQ(instruction(sites), "jmp +0x40");
+  EXPECT_EQ(set(3), 0U);
+  EXPECT_EQ(set(2), 1U);
+  EXPECT_EQ(instruction(sites), "jmp +0x30");
+  EXPECT_EQ(set(1), 0U);
+  EXPECT_EQ(set(3), 1U);
+  now_ns += 2 * second;
+  ASSERT_TRUE(engine_->promote_calm_keys());
+  EXPECT_EQ(instruction(sites), "jmp +0x38");
+}
+
 TEST_F(Demotion, AValueThatASwitchHasNotIsRefused) {
   make_x86_64();
   DemotableSwitch key("number", 3);

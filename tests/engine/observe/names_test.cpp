@@ -40,15 +40,18 @@ class Names : public testing::Test {
     std::string folder = (std::filesystem::temp_directory_path() / "shunt-names-XXXXXX").string();
     ASSERT_NE(mkdtemp(folder.data()), nullptr);
     folder_ = folder;
-    auto engine = Engine::create({.code_reservation = reservation, .anonymous_code = true});
-    ASSERT_TRUE(engine);
-    engine_ = std::move(*engine);
+    make_engine({.code_reservation = reservation});
   }
   void TearDown() override {
     engine_.reset();
     std::filesystem::remove_all(folder_);
   }
 
+  void make_engine(const EngineOptions& options) {
+    auto engine = Engine::create(options);
+    ASSERT_TRUE(engine) << engine.error().message();
+    engine_ = std::move(*engine);
+  }
   void observe(ObserveOptions options) {
     options.perf_map_directory = folder_;
     options.jitdump_directory = folder_;
@@ -69,6 +72,15 @@ class Names : public testing::Test {
 
   std::string folder_;
   std::unique_ptr<Engine> engine_;
+};
+
+// What perf asks its map about.
+class NamesOfAnonymousCode : public Names {
+ protected:
+  void SetUp() override {
+    Names::SetUp();
+    make_engine({.code_reservation = reservation, .anonymous_code = true});
+  }
 };
 
 TEST_F(Names, NobodyIsToldByDefault) {
@@ -92,7 +104,7 @@ TEST_F(Names, SymbolsMustLieInTheCode) {
   }
 }
 
-TEST_F(Names, PerfMapHasALineForEachFunction) {
+TEST_F(NamesOfAnonymousCode, PerfMapHasALineForEachFunction) {
   observe({.perf_map = true});
   const Code code = published(*engine_, 96, {});
   name(code, {{32, 64, "void parse<int>(char)"}, {0, 32, "line\nend"}});
@@ -103,19 +115,19 @@ TEST_F(Names, PerfMapHasALineForEachFunction) {
 }
 
 TEST_F(Names, PerfMapWantsAnonymousCode) {
-  auto engine = Engine::create({.code_reservation = reservation});
-  ASSERT_TRUE(engine);
-  const Status status = (*engine)->observe({.perf_map = true, .perf_map_directory = folder_});
+  const Status status = engine_->observe({.perf_map = true, .perf_map_directory = folder_});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::InvalidArgument);
-  EXPECT_FALSE((*engine)->names_wanted());
+  EXPECT_FALSE(engine_->names_wanted());
 }
 
 TEST_F(Names, AFileThatCannotBeWrittenIsAnError) {
   const Status status = engine_->observe({.jitdump = true, .jitdump_directory = folder_ + "/missing"});
   ASSERT_FALSE(status);
   EXPECT_EQ(status.error().code(), ErrorCode::SystemCall);
-  // A name that somebody else prepared is not followed.
+}
+
+TEST_F(NamesOfAnonymousCode, ALinkThatSomebodyElsePreparedIsNotFollowed) {
   const std::string map = folder_ + "/perf-" + std::to_string(getpid()) + ".map";
   std::filesystem::create_symlink(folder_ + "/elsewhere", map);
   EXPECT_FALSE(engine_->observe({.perf_map = true, .perf_map_directory = folder_}));

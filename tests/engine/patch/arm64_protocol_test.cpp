@@ -2,8 +2,11 @@
 // second time, with deliberate faults: for each step there is a mutant that one of these tests must catch.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
+#include "shunt/static_call.h"
 #include "tests/engine/recording.h"
 #include "tests/engine/test_code.h"
 
@@ -41,6 +44,27 @@ class Arm64Protocol : public testing::Test {
     }
     return steps.size() <= 6 ? Steps{} : Steps(steps.begin() + 6, steps.end());
   }
+
+  // Of so many pieces of code, two on each line, that are retired together, the last one first.
+  static Steps end_of(std::size_t pieces, std::uint64_t ctr) {
+    RecordingEngine made = RecordingEngine::arm64(ctr);
+    std::vector<Code> codes;
+    for (std::size_t i = 0; i < pieces; ++i) codes.push_back(published(*made.engine, 32, {}));
+    std::reverse(codes.begin(), codes.end());
+    made.recording->clear();
+    EXPECT_TRUE(made.engine->retire(codes));
+    EXPECT_TRUE(made.engine->await_retired());
+    return made.recording->steps;
+  }
+  static Steps each_line(const std::string& step, std::size_t lines) {
+    Steps steps;
+    char line[32];
+    for (std::size_t i = 0; i < lines; ++i) {
+      std::snprintf(line, sizeof line, "0x%zx", i * 64);
+      steps.push_back(step + line);
+    }
+    return steps;
+  }
 };
 
 TEST_F(Arm64Protocol, FullMaintenanceOncePerLine) {
@@ -65,6 +89,30 @@ TEST_F(Arm64Protocol, PublishMaintainsEveryLineOfTheCode) {
   const Code code = published(*made.engine, 132, {{&key, SiteForm::AlignedWord, 0, {8}}});
   EXPECT_EQ(made.recording->steps, (Steps{"clean rw+0x0", "clean rw+0x40", "clean rw+0x80", "dsb", "invalidate rx+0x0",
                                           "invalidate rx+0x40", "invalidate rx+0x80", "dsb", "isb", "serialise"}));
+}
+
+TEST_F(Arm64Protocol, TheTrapsOfCodesThatAreRetiredTogetherAreMaintainedOnce) {
+  for (const std::size_t pieces : {1, 2, 10, 1000}) {
+    const std::size_t lines = (pieces + 1) / 2;
+    Steps expected = each_line("clean rw+", lines);
+    expected.emplace_back("dsb");
+    for (std::string& step : each_line("invalidate rx+", lines)) expected.push_back(std::move(step));
+    expected.insert(expected.end(), {"dsb", "isb"});
+    EXPECT_EQ(end_of(pieces, ctr_no_idc_no_dic), expected);
+    EXPECT_EQ(end_of(pieces, ctr_idc_dic), (Steps{"dsb", "isb"}));
+  }
+}
+
+TEST_F(Arm64Protocol, TheTrapsOfATrampolineAreMaintained) {
+  RecordingEngine made = RecordingEngine::arm64(ctr_no_idc_no_dic);
+  {
+    StaticCall<void()> call("call", [] {});
+    PatchBatch batch(*made.engine);
+    batch.clear(call);
+    committed(batch);
+    made.recording->clear();
+  }
+  EXPECT_EQ(made.recording->steps, (Steps{"clean rw+0x0", "dsb", "invalidate rx+0x0", "dsb", "isb"}));
 }
 
 TEST_F(Arm64Protocol, RetargetIsBranchToBranch) {

@@ -3,6 +3,8 @@
 // translates code, and looks again only where it is told to, fails each time (tests/engine/CMakeLists.txt: mutants).
 #include <gtest/gtest.h>
 
+#include <csetjmp>
+#include <csignal>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,6 +18,24 @@ namespace shunt::test {
 namespace {
 
 constexpr const char* old_code = "executed the old instruction";
+
+using Function = int();
+
+// Whether a call of the function ends at a trap instead of returning.
+bool runs_into_a_trap(Function* function) {
+  static sigjmp_buf back;
+  struct sigaction action{};
+  struct sigaction before{};
+  action.sa_handler = [](int) { siglongjmp(back, 1); };
+  sigaction(SIGTRAP, &action, &before);
+  volatile bool trapped = true;
+  if (sigsetjmp(back, 1) == 0) {
+    (void)function();
+    trapped = false;
+  }
+  sigaction(SIGTRAP, &before, nullptr);
+  return trapped;
+}
 
 class Fetched : public testing::Test {
  protected:
@@ -75,6 +95,26 @@ TEST_F(Fetched, NewCodeWhereOtherCodeWas) {
     ASSERT_EQ(code.data(), place);
     ASSERT_EQ(run(code), static_cast<int>(i)) << old_code;
   }
+}
+
+// Nobody may run it: who does all the same must not find what stood there.
+TEST_F(Fetched, TheTrapsOfCodeThatEnded) {
+  Code alone = answer(1);
+  Function* const entry = alone.entry<Function>();
+  ASSERT_EQ(run(alone), 1);
+  alone = Code();
+  EXPECT_TRUE(runs_into_a_trap(entry)) << old_code;
+
+  std::vector<Code> codes;
+  std::vector<Function*> entries;
+  for (int i = 0; i < 100; ++i) {
+    codes.push_back(answer(static_cast<std::uint32_t>(i)));
+    entries.push_back(codes.back().entry<Function>());
+    ASSERT_EQ(run(codes.back()), i);
+  }
+  ASSERT_TRUE(engine_->retire(codes));
+  ASSERT_TRUE(engine_->await_retired());
+  for (Function* const ended : entries) ASSERT_TRUE(runs_into_a_trap(ended)) << old_code;
 }
 
 TEST_F(Fetched, AfterAFork) {

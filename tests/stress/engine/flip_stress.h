@@ -94,11 +94,16 @@ class FlipStress : public testing::Test {
       threads_.emplace_back([this, i, &functions] {
         Counts& counts = counts_[i];
         std::minstd_rand random(stress_seed() + i + 1);
+        bool ran_between = false;
         while (!stop_.load(std::memory_order_relaxed) && !counts.wrong()) {
           const std::size_t which = random() % functions.size();
           const std::uint64_t completed = completed_.load(std::memory_order_acquire);
           const int found = functions.call(which);
           counts.add(found, completed, begun_.load(std::memory_order_acquire), functions.states());
+          if (!ran_between && counts.between != 0) {
+            ran_between = true;
+            ran_between_.fetch_add(1, std::memory_order_relaxed);  // a count, nothing follows from it
+          }
         }
         if (counts.wrong()) stop_.store(true, std::memory_order_relaxed);
       });
@@ -106,14 +111,18 @@ class FlipStress : public testing::Test {
   }
 
   // Sets the key to state n mod k for n = 1, 2, ... Between two flips the flipping thread calls every function (no flip
-  // is lost) and lets the others run for a moment.
+  // is lost) and lets the others run for a moment. On a busy emulator that may take longer than SHUNT_STRESS_AT_MOST:
+  // it ends when each of them has run between two flips.
   template <class Key>
   void flip(Key& key, const Functions& functions) {
     std::minstd_rand random(stress_seed());
     const StressTime time(tests_in_this_program);
     wanted_flips_ = time.needed(wanted_flips_);
     PatchBatch batch(*engine_);
-    while (!stop_.load(std::memory_order_relaxed) && time.goes_on(flips_ < wanted_flips_)) {
+    const auto wants_more = [&] {
+      return time.goes_on(flips_ < wanted_flips_) || ran_between_.load(std::memory_order_relaxed) < runners;
+    };
+    while (!stop_.load(std::memory_order_relaxed) && wants_more()) {
       ASSERT_FALSE(time.is_longer_than(time_limit)) << "only " << flips_ << " flips";
       const auto state = static_cast<unsigned>(++flips_ % functions.states());
       begun_.store(flips_, std::memory_order_release);
@@ -173,6 +182,7 @@ class FlipStress : public testing::Test {
   Counts own_;
   std::uint64_t flips_ = 0;
   std::atomic<bool> stop_ = false;
+  std::atomic<unsigned> ran_between_ = 0;  // how many of the threads did
   // See running_code.h for their order.
   std::atomic<std::uint64_t> begun_ = 0;
   std::atomic<std::uint64_t> completed_ = 0;

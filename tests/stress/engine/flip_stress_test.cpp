@@ -69,7 +69,10 @@ TEST_F(NewCodeStress, TakesTheCurrentState) {
   for (unsigned i = 0; i < runners; ++i) threads_.emplace_back([this, i] { publish_and_run(i); });
   const StressTime time(tests_in_this_program);
   PatchBatch batch(*engine_);
-  while (!stop_.load(std::memory_order_relaxed) && time.goes_on(wants_more()) && !time.is_longer_than(time_limit)) {
+  const auto goes_on = [&] {  // also beyond SHUNT_STRESS_AT_MOST, until there was any
+    return time.goes_on(wants_more()) || codes_.load(std::memory_order_relaxed) < time.needed(wanted_codes);
+  };
+  while (!stop_.load(std::memory_order_relaxed) && goes_on() && !time.is_longer_than(time_limit)) {
     begun_.store(++flips_, std::memory_order_release);
     batch.set(key_, static_cast<unsigned>(flips_ % states));
     const auto report = batch.commit();

@@ -41,6 +41,34 @@ TEST_F(OrcTest, ASwitchGoesToEachOfItsTargets) {
   }
 }
 
+TEST_F(OrcTest, ARedirectableFunctionGoesWhereItIsSentInEachState) {
+  StaticSwitch choice("choice", 3);
+  Ir ir;
+  llvm::Function* const otherwise = ir.function("otherwise");
+  ir.builder.CreateRet(ir.builder.CreateAdd(otherwise->getArg(0), ir.builder.getInt32(1)));
+  auto* const f =
+      llvm::Function::Create(otherwise->getFunctionType(), llvm::Function::ExternalLinkage, "f", *ir.module);
+  orc::emit_redirectable(*f, choice, 3, *otherwise);
+  llvm::Function* const caller = ir.function("caller");
+  ir.builder.CreateRet(ir.builder.CreateMul(ir.builder.CreateCall(f, {caller->getArg(0)}), ir.builder.getInt32(2)));
+  llvm::Function* const elsewhere = ir.function("elsewhere");
+  ir.builder.CreateRet(ir.builder.CreateAdd(elsewhere->getArg(0), ir.builder.getInt32(10)));
+  add(ir);
+  auto* const call = find("caller");
+  ASSERT_NE(call, nullptr);
+  for (const unsigned state : {0U, 1U, 2U}) {
+    set(choice, state);
+    EXPECT_EQ(call(3), 8) << "nobody has said where else";
+  }
+  PatchBatch batch(engine());
+  batch.retarget(choice, reinterpret_cast<const void*>(find("f")), 1, reinterpret_cast<const void*>(find("elsewhere")));
+  ASSERT_TRUE(batch.commit());
+  for (const unsigned state : {2U, 1U, 0U, 1U}) {
+    set(choice, state);
+    EXPECT_EQ(call(3), state == 1 ? 26 : 8);
+  }
+}
+
 TEST_F(OrcTest, ATargetMayServeSeveralStates) {
   StaticSwitch choice("choice", 4);
   Ir ir;

@@ -55,6 +55,9 @@ class SiteEmitter {
   // will do.
   std::size_t branch(DemotableKey& key, const asmjit::Label& target, const asmjit::Label& stub);
   std::size_t branch(DemotableSwitch& key, std::span<const asmjit::Label> targets, const asmjit::Label& stub);
+  // The same with a stub for each value: `stubs` holds key.values() of them.
+  std::size_t branch(DemotableSwitch& key, std::span<const asmjit::Label> targets,
+                     std::span<const asmjit::Label> stubs);
 
   // The same for an assumption: falls through while it holds, branches to `target` once it is broken. publish_code()
   // refuses the code if it is broken by then (AssumptionBroken).

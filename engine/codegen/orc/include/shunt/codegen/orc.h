@@ -78,6 +78,13 @@ llvm::CallBrInst* emit_branch(llvm::IRBuilderBase& builder, StaticKey& key, llvm
 llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, std::uint64_t entry);
 llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, const llvm::Function& entry);
 
+// Makes `function`, which has no body, one that a batch redirects: its first byte is a site (an AlignedWord) of `key`,
+// which has `states` states, and behind it is a jump to `otherwise`. In state 0 that is where calls go, and in the
+// others until PatchBatch::retarget() says for each where. What it leads to is called as `function` is: no register
+// changes on the way (but X16 on arm64, where the target is far). `otherwise` has external linkage. Call this when
+// nothing is left to be optimised: LLVM does not see where the function goes.
+void emit_redirectable(llvm::Function& function, KeyBase& key, unsigned states, const llvm::Function& otherwise);
+
 // A safepoint of `engine`, where the code will be published: a detour of its safepoint key. It stands behind the
 // function's prologue; where frames are walked by frame pointers, the function has the attribute "frame-pointer"="all"
 // (shunt/thread.h). Needs 8 KiB of stack (16 where SVE registers are longer than 128 bytes), and the code runs in a

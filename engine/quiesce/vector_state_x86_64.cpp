@@ -1,19 +1,19 @@
-// x86-64: what of the vector state the safepoint entry saves, and how much room that takes.
+// x86-64: which components are saved, and how much room they take.
 #include <cpuid.h>
 
 #include <algorithm>
-#include <cstdint>
 
-#include "engine/quiesce/safepoint_entry.h"
+#include "shunt/vector_state.h"
 
 extern "C" {
-[[gnu::visibility("hidden")]] void shunt_safepoint_entry();
-// Read by safepoint_entry_x86_64.S. Mask 0: FXSAVE.
+[[gnu::visibility("hidden")]] std::uint64_t shunt_call_keeping_vectors(std::uint64_t (*function)(const void*),
+                                                                       const void* argument);
+// Read by vector_state_x86_64.S. Mask 0: FXSAVE.
 [[gnu::visibility("hidden")]] std::uint32_t shunt_xsave_mask = 0;
 [[gnu::visibility("hidden")]] std::uint32_t shunt_xsave_size = 512;
 }
 
-namespace shunt::detail {
+namespace shunt {
 namespace {
 
 constexpr std::uint32_t saved_components = 0xE7;  // x87, SSE, AVX, and the three of AVX-512
@@ -44,10 +44,10 @@ bool measure() noexcept {
 
 }  // namespace
 
-const void* safepoint_entry() noexcept {
+CallKeepingVectors call_keeping_vectors() noexcept {
   static const bool xsave = measure();
   (void)xsave;
-  return reinterpret_cast<const void*>(&shunt_safepoint_entry);
+  return &shunt_call_keeping_vectors;
 }
 
-}  // namespace shunt::detail
+}  // namespace shunt
