@@ -12,8 +12,8 @@ const Variant* Definition::find(std::string_view variant) const noexcept {
 }
 
 const Variant* Definition::in_force() const noexcept {
-  if (!enabled || !default_variant || kind == Kind::Object) return nullptr;
-  return &variants[*default_variant];
+  if (!enabled || is_targeted() || !fixed_variant || kind == Kind::Object) return nullptr;
+  return &variants[*fixed_variant];
 }
 
 std::string in_quotes(std::string_view name) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,13 +14,23 @@
 
 namespace shunt::flags {
 
+namespace targeting {
+class Rule;
+}
+
 // Of all variants of a flag. A number may be an integer or not; an Object cannot be read by a guest.
 enum class Kind : std::uint8_t { Boolean, Number, String, Object };
 
 struct Variant {
   std::string name;
-  FlagValue value;  // meaningless in an Object flag
+  FlagValue value;  // of an Object flag: its JSON text
   unsigned line = 0;
+};
+
+// What decides the variant.
+enum class Decision : std::uint8_t {
+  Fixed,     // the definition alone
+  Targeted,  // the rule, for each context
 };
 
 struct Definition {
@@ -29,15 +40,27 @@ struct Definition {
   std::vector<Variant> variants;               // in the document's order, at least one
   std::optional<std::size_t> default_variant;  // index; empty if the document names none
 
+  std::shared_ptr<const targeting::Rule> rule;  // null: no targeting
+  std::string rule_text;                        // what it was made of: equal texts are equal rules
+  Decision decision = Decision::Fixed;
+  std::optional<std::size_t>
+      fixed_variant;     // index: of a Fixed flag, what its rule or its default says; empty: nothing
+  std::string metadata;  // an object's JSON text, or empty
+
   [[nodiscard]] const Variant* find(std::string_view variant) const noexcept;
-  // The variant in force, null if the flag reads as zero: DISABLED, without a default, or an Object.
+  // The variant in force for every context, null if there is none: DISABLED, targeted, without a default, or an Object.
   [[nodiscard]] const Variant* in_force() const noexcept;
+  // Whether guests have to ask the rule.
+  [[nodiscard]] bool is_targeted() const noexcept {
+    return enabled && kind != Kind::Object && decision == Decision::Targeted;
+  }
 };
 
 struct Document {
   std::string source;
   std::map<std::string, Definition, std::less<>> flags;
   std::vector<std::string> warnings;
+  std::string metadata;  // an object's JSON text, or empty
 };
 
 // Reads flagd's JSON (docs/flags.md). Errors: BadFlags, "source:line: flag 'key': what: remedy", or

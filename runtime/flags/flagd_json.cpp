@@ -8,12 +8,14 @@
 #include <utility>
 
 #include "runtime/flags/definition.h"
+#include "runtime/flags/flag_reader.h"
+#include "runtime/flags/flag_rules.h"
+#include "runtime/flags/passage.h"
+#include "runtime/flags/targeting/rule.h"
 #include "runtime/flags/text_position.h"
 
 namespace shunt::flags {
 namespace {
-
-using Scalar = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string>;
 
 // The events' receiver. Every handler returns whether to go on; the first error ends the parse.
 class Reader {
@@ -25,9 +27,8 @@ class Reader {
   using string_t = nlohmann::json::string_t;
   using binary_t = nlohmann::json::binary_t;
 
-  Reader(std::string_view text, std::string_view source, Position& position) : text_(text), position_(position) {
-    document_.source = source;
-  }
+  Reader(std::string_view text, std::string_view source, Position& position)
+      : text_(text), position_(position), findings_(source), flag_(findings_) {}
 
   bool null() { return scalar(nullptr); }
   bool boolean(bool value) { return scalar(value); }
@@ -58,77 +59,95 @@ class Reader {
  private:
   enum class At : std::uint8_t { Start, Root, Flags, Flag, Variants, End };
 
-  bool fail(unsigned line, std::string_view what) {
-    error_ = make_error(ErrorCode::BadFlags, fmt::format("{}:{}: {}", document_.source, line, what));
-    return false;
-  }
-  bool fail_flag(unsigned line, std::string_view what) {
-    return fail(line, fmt::format("flag {}: {}", in_quotes(flag_key_), what));
-  }
-  void warn_flag(unsigned line, std::string_view what) {
-    document_.warnings.push_back(fmt::format("{}:{}: flag {}: {}", document_.source, line, in_quotes(flag_key_), what));
-  }
   bool too_large(std::string_view number);
-  bool skip(bool is_targeting = false);
-  bool pass(bool opens);
+  bool skip();
+  bool pass_open();
+  bool pass_close();
+  bool pass_name(const std::string& name);
+  // Of the root or of a flag: the member that is being read.
+  [[nodiscard]] const std::string& member() const { return at_ == At::Flag ? flag_.member_name() : member_; }
+  [[nodiscard]] bool is_rule() const { return member() == (at_ == At::Flag ? "targeting" : "$evaluators"); }
+  bool fail(std::string_view what) {
+    return at_ == At::Flag ? flag_.fail(position_.line(), what) : findings_.fail(position_.line(), what);
+  }
   bool flag_aggregate();
   bool scalar(Scalar value);
-  bool flag_member(Scalar value);
-  bool variant(Kind kind, FlagValue value);
   bool key_in_flags(std::string_view name);
-  bool key_in_flag(std::string_view name);
   bool finish_flag();
 
   std::string_view text_;
   Position& position_;
+  Findings findings_;
+  FlagReader flag_;
   Document document_;
-  std::optional<Error> error_;
 
   At at_ = At::Start;
-  std::size_t skipped_ = 0;  // open objects and arrays of a value that is not read
-  bool in_targeting_ = false;
-  bool seen_flags_ = false;
-  std::string member_;  // of the root or the flag being read
+  Passage passage_;  // a value that is read later, or not at all
+  bool seen_flags_ = false, seen_evaluators_ = false;
+  std::vector<RuleText> rules_;
+  std::string_view evaluators_;
+  std::string member_;  // of the root
   unsigned member_line_ = 0;
-
-  // The flag being read.
-  std::string flag_key_;
-  Definition flag_;
-  bool has_state_ = false, has_variants_ = false, has_default_ = false, has_targeting_ = false;
-  std::optional<std::string> default_name_;
-  unsigned default_line_ = 0, targeting_line_ = 0;
-  std::string variant_name_;
 };
 
 bool Reader::too_large(std::string_view number) {
-  if (skipped_ != 0 || at_ != At::Variants) return scalar(0.0);
-  return fail_flag(member_line_, fmt::format("variant {} is {}, which does not fit a 64-bit signed integer: use a "
-                                             "smaller number, or write it with '.0' to have it rounded",
-                                             in_quotes(variant_name_), number));
+  if (passage_.is_open() || at_ != At::Variants) return scalar(0.0);
+  return flag_.variant_is_too_large(number);
 }
 
-// Passes over a value that is an object or an array.
-bool Reader::skip(bool is_targeting) {
-  skipped_ = 1;
-  in_targeting_ = is_targeting;
+// Passes over a value that is an object or an array, which has just begun. Rules are nested two deep for each
+// operation.
+bool Reader::skip() {
+  passage_.begin(position_.offset() - 1, at_ != At::Variants && is_rule() ? 2 * targeting::max_depth + 2 : 0);
   return true;
 }
 
 // An object or an array as a member of a flag, other than an object as 'variants'.
 bool Reader::flag_aggregate() {
-  if (member_ == "state" || member_ == "variants" || member_ == "defaultVariant") return flag_member(false);
-  return skip(member_ == "targeting");
+  const std::string& name = flag_.member_name();
+  if (name == "state" || name == "variants" || name == "defaultVariant") return flag_.value(false);
+  return skip();
 }
 
-// Something that begins inside a skipped value.
-bool Reader::pass(bool opens) {
-  if (skipped_ == 1 && in_targeting_) has_targeting_ = true;
-  if (opens) ++skipped_;
+bool Reader::pass_open() {
+  if (passage_.open()) return true;
+  return fail(fmt::format("'{}' is nested deeper than {}: make it flatter", member(), 2 * targeting::max_depth + 2));
+}
+
+bool Reader::pass_name(const std::string& name) {
+  if (passage_.name(name)) return true;
+  return fail(fmt::format("'{}' has a member {} twice in one object: remove one", member(), in_quotes(name)));
+}
+
+// Keeps what is needed of the passage when it is over.
+bool Reader::pass_close() {
+  if (!passage_.close()) return true;
+  const std::string_view text = passage_.text(text_, position_.offset());
+  const bool is_object = text.starts_with('{');
+  if (at_ == At::Variants) {
+    flag_.set_text(text);
+  } else if (at_ == At::Flag && member() == "targeting") {
+    if (is_object && text.find_first_not_of("{} \t\r\n") != std::string_view::npos) {
+      rules_.push_back({flag_.key(), text, flag_.member_line()});
+    } else if (!is_object && text.find_first_not_of("[] \t\r\n") != std::string_view::npos) {
+      return flag_.fail(flag_.member_line(), "'targeting' is not an object: write a rule, {\"if\": [...]}");
+    }
+  } else if (at_ == At::Root && member_ == "$evaluators") {
+    if (!is_object)
+      return findings_.fail(member_line_, "'$evaluators' is not an object: write one with a member for each evaluator");
+    evaluators_ = text;
+  } else if (member() == "metadata" && is_object) {
+    if (at_ == At::Flag) {
+      flag_.set_metadata(text);
+    } else {
+      document_.metadata = text;
+    }
+  }
   return true;
 }
 
 bool Reader::start_object(std::size_t) {
-  if (skipped_ != 0) return pass(true);
+  if (passage_.is_open()) return pass_open();
   switch (at_) {
     case At::Start:
       at_ = At::Root;
@@ -141,14 +160,14 @@ bool Reader::start_object(std::size_t) {
       at_ = At::Flag;
       return true;
     case At::Flag:
-      if (member_ == "variants") {
-        has_variants_ = true;
+      if (flag_.member_name() == "variants") {
+        flag_.begin_variants();
         at_ = At::Variants;
         return true;
       }
       return flag_aggregate();
     case At::Variants:
-      return variant(Kind::Object, false) && skip();
+      return flag_.object_variant() && skip();
     case At::End:
       break;
   }
@@ -156,10 +175,7 @@ bool Reader::start_object(std::size_t) {
 }
 
 bool Reader::end_object() {
-  if (skipped_ != 0) {
-    --skipped_;
-    return true;
-  }
+  if (passage_.is_open()) return pass_close();
   switch (at_) {
     case At::Variants:
       at_ = At::Flag;
@@ -177,20 +193,19 @@ bool Reader::end_object() {
 }
 
 bool Reader::start_array(std::size_t) {
-  if (skipped_ != 0) return pass(true);
+  if (passage_.is_open()) return pass_open();
   switch (at_) {
     case At::Start:
-      return fail(position_.line(), "the document is an array: write an object with a member 'flags'");
+      return findings_.fail(position_.line(), "the document is an array: write an object with a member 'flags'");
     case At::Root:
       if (member_ != "flags") return skip();
-      return fail(member_line_, "'flags' is an array: write an object with one member for each flag");
+      return findings_.fail(member_line_, "'flags' is an array: write an object with one member for each flag");
     case At::Flags:
-      return fail_flag(flag_.line, "it is an array: write an object with 'state', 'variants' and 'defaultVariant'");
+      return flag_.fail(flag_.line(), "it is an array: write an object with 'state', 'variants' and 'defaultVariant'");
     case At::Flag:
       return flag_aggregate();
     case At::Variants:
-      return fail_flag(member_line_, fmt::format("variant {} is an array: write a boolean, a number or a string",
-                                                 in_quotes(variant_name_)));
+      return flag_.variant_is_array();
     case At::End:
       break;
   }
@@ -198,163 +213,68 @@ bool Reader::start_array(std::size_t) {
 }
 
 bool Reader::end_array() {
-  --skipped_;  // arrays occur only in what is skipped
-  return true;
+  return pass_close();  // arrays occur only in what is skipped
 }
 
 bool Reader::key(string_t& name) {
-  if (skipped_ != 0) return pass(false);
+  if (passage_.is_open()) return pass_name(name);
   switch (at_) {
     case At::Root:
       member_ = std::move(name);
       member_line_ = position_.line();
       if (member_ == "flags" && std::exchange(seen_flags_, true)) {
-        return fail(member_line_, "'flags' is there twice: merge the two");
+        return findings_.fail(member_line_, "'flags' is there twice: merge the two");
+      }
+      if (member_ == "$evaluators" && std::exchange(seen_evaluators_, true)) {
+        return findings_.fail(member_line_, "'$evaluators' is there twice: merge the two");
       }
       return true;
     case At::Flags:
       return key_in_flags(name);
     case At::Flag:
-      return key_in_flag(name);
+      return flag_.member(name, position_.line());
     case At::Variants:
-      variant_name_ = std::move(name);
-      member_line_ = position_.line();
-      if (variant_name_.empty()) return fail_flag(member_line_, "a variant has no name: give it one");
-      if (const Variant* first = flag_.find(variant_name_)) {
-        return fail_flag(member_line_, fmt::format("variant {} is there twice, first in line {}: remove one",
-                                                   in_quotes(variant_name_), first->line));
-      }
-      return true;
+      return flag_.variant(name, position_.line());
     default:
       return true;
   }
 }
 
 bool Reader::key_in_flags(std::string_view name) {
-  flag_key_ = name;
-  flag_ = Definition{};
-  flag_.line = position_.line();
-  has_state_ = has_variants_ = has_default_ = has_targeting_ = false;
-  default_name_.reset();
-  if (name.empty()) return fail(flag_.line, "a flag has no name: give it one");
+  if (!flag_.begin(name, position_.line())) return false;
   const auto first = document_.flags.find(name);
   if (first == document_.flags.end()) return true;
-  return fail_flag(flag_.line, fmt::format("it is defined twice, first in line {}: remove one", first->second.line));
-}
-
-bool Reader::key_in_flag(std::string_view name) {
-  member_ = name;
-  member_line_ = position_.line();
-  bool* seen = nullptr;
-  if (name == "state") seen = &has_state_;
-  if (name == "variants") seen = &has_variants_;
-  if (name == "defaultVariant") seen = &has_default_;
-  if (name == "targeting") targeting_line_ = member_line_;
-  if (seen != nullptr) {
-    return !*seen || fail_flag(member_line_, fmt::format("'{}' is there twice: remove one", name));
-  }
-  if (name != "targeting" && name != "metadata") {
-    warn_flag(member_line_, fmt::format("member {} is unknown and ignored", in_quotes(name)));
-  }
-  return true;
+  return flag_.fail(flag_.line(), fmt::format("it is defined twice, first in line {}: remove one", first->second.line));
 }
 
 bool Reader::scalar(Scalar value) {
-  if (skipped_ != 0) return pass(false);
+  if (passage_.is_open()) return true;
   switch (at_) {
     case At::Start:
-      return fail(position_.line(), "the document is not an object: write an object with a member 'flags'");
+      return findings_.fail(position_.line(), "the document is not an object: write an object with a member 'flags'");
     case At::Root:
+      if (member_ == "$evaluators" && !std::holds_alternative<std::nullptr_t>(value)) {
+        return findings_.fail(member_line_,
+                              "'$evaluators' is not an object: write one with a member for each evaluator");
+      }
       return member_ != "flags" ||
-             fail(member_line_, "'flags' is not an object: write an object with one member for each flag");
+             findings_.fail(member_line_, "'flags' is not an object: write an object with one member for each flag");
     case At::Flags:
-      return fail_flag(flag_.line,
-                       "it is not an object: write an object with 'state', 'variants' and 'defaultVariant'");
+      return flag_.fail(flag_.line(),
+                        "it is not an object: write an object with 'state', 'variants' and 'defaultVariant'");
     case At::Flag:
-      return flag_member(std::move(value));
+      return flag_.value(value);
     case At::Variants:
-      break;
+      return flag_.variant_value(std::move(value));
     case At::End:
-      return true;
+      break;
   }
-  if (const bool* boolean = std::get_if<bool>(&value)) return variant(Kind::Boolean, *boolean);
-  if (const auto* integer = std::get_if<std::int64_t>(&value)) return variant(Kind::Number, *integer);
-  if (const double* number = std::get_if<double>(&value)) return variant(Kind::Number, *number);
-  if (auto* text = std::get_if<std::string>(&value)) return variant(Kind::String, std::move(*text));
-  return fail_flag(member_line_,
-                   fmt::format("variant {} is null: write a boolean, a number or a string", in_quotes(variant_name_)));
-}
-
-// A member of a flag that is not an object or an array, or is one where none belongs (then `value` is any non-string).
-bool Reader::flag_member(Scalar value) {
-  const auto* text = std::get_if<std::string>(&value);
-  if (member_ == "state") {
-    if (text == nullptr || (*text != "ENABLED" && *text != "DISABLED")) {
-      return fail_flag(member_line_, fmt::format("'state' is {}: write \"ENABLED\" or \"DISABLED\"",
-                                                 text == nullptr ? "not a string" : in_quotes(*text)));
-    }
-    has_state_ = true;
-    flag_.enabled = *text == "ENABLED";
-  } else if (member_ == "variants") {
-    return fail_flag(member_line_, "'variants' is not an object: write an object with one member for each variant");
-  } else if (member_ == "defaultVariant") {
-    has_default_ = true;
-    default_line_ = member_line_;
-    if (text != nullptr) {
-      default_name_ = *text;
-    } else if (!std::holds_alternative<std::nullptr_t>(value)) {
-      return fail_flag(member_line_, "'defaultVariant' is not a string: write the name of a variant");
-    }
-  } else if (member_ == "targeting") {
-    has_targeting_ = !std::holds_alternative<std::nullptr_t>(value);
-  }
-  return true;
-}
-
-bool Reader::variant(Kind kind, FlagValue value) {
-  const auto name_of = [](Kind of) {
-    constexpr std::string_view names[] = {"a boolean", "a number", "a string", "an object"};
-    return names[static_cast<std::size_t>(of)];
-  };
-  if (flag_.variants.empty()) {
-    flag_.kind = kind;
-  } else if (flag_.kind != kind) {
-    const Variant& first = flag_.variants.front();
-    return fail_flag(
-        member_line_,
-        fmt::format("variant {} is {}, but variant {} (line {}) is {}: give all variants of a "
-                    "flag the same type",
-                    in_quotes(variant_name_), name_of(kind), in_quotes(first.name), first.line, name_of(flag_.kind)));
-  }
-  flag_.variants.push_back(Variant{variant_name_, std::move(value), member_line_});
   return true;
 }
 
 bool Reader::finish_flag() {
-  if (!has_state_) return fail_flag(flag_.line, "it has no 'state': add \"state\": \"ENABLED\"");
-  if (flag_.variants.empty()) {
-    return fail_flag(flag_.line,
-                     "it has no variants: add \"variants\": {\"on\": true, \"off\": false}, or what it needs");
-  }
-  if (default_name_) {
-    const Variant* found = flag_.find(*default_name_);
-    if (found == nullptr) {
-      return fail_flag(default_line_,
-                       fmt::format("defaultVariant {} is not one of its variants ({}): name one of these, "
-                                   "or add it",
-                                   in_quotes(*default_name_), variant_names(flag_)));
-    }
-    flag_.default_variant = static_cast<std::size_t>(found - flag_.variants.data());
-  }
-  if (flag_.kind == Kind::Object) {
-    warn_flag(flag_.line, "its variants are objects, which guests cannot read: it reads as zero");
-  } else if (flag_.enabled && !flag_.default_variant) {
-    warn_flag(flag_.line, "it has no defaultVariant: it reads as zero");
-  } else if (flag_.enabled && has_targeting_) {
-    warn_flag(targeting_line_, fmt::format("'targeting' is not evaluated: everybody gets the default variant {}",
-                                           in_quotes(*default_name_)));
-  }
-  document_.flags.emplace(flag_key_, std::move(flag_));
+  if (!flag_.finish(!rules_.empty() && rules_.back().flag == flag_.key())) return false;
+  document_.flags.emplace(flag_.key(), flag_.take());
   return true;
 }
 
@@ -371,18 +291,22 @@ bool Reader::parse_error(std::size_t position, const std::string&, const nlohman
     if (const auto colon = what.find(": "); colon != std::string_view::npos) what.remove_prefix(colon + 2);
   }
   constexpr std::size_t shown = 200;
-  error_ = make_error(ErrorCode::BadFlags, fmt::format("{}:{}:{}: not valid JSON: {}{}", document_.source, line,
-                                                       before.size() - line_start + 1, what.substr(0, shown),
-                                                       what.size() > shown ? "..." : ""));
-  return false;
+  return findings_.fail(
+      make_error(ErrorCode::BadFlags,
+                 fmt::format("{}:{}:{}: not valid JSON: {}{}", findings_.source(), line, before.size() - line_start + 1,
+                             what.substr(0, shown), what.size() > shown ? "..." : "")));
 }
 
 Result<Document> Reader::finish() {
-  if (error_) return std::move(*error_);
+  if (findings_.error()) return std::move(*findings_.error());
   if (!seen_flags_) {
-    static_cast<void>(fail(1, "the document has no 'flags': add \"flags\": {}, with one member for each flag"));
-    return std::move(*error_);
+    static_cast<void>(
+        findings_.fail(1, "the document has no 'flags': add \"flags\": {}, with one member for each flag"));
+    return std::move(*findings_.error());
   }
+  document_.source = findings_.source();
+  document_.warnings = std::move(findings_.warnings());
+  if (Status done = add_rules(document_, rules_, evaluators_); !done) return done.error();
   return std::move(document_);
 }
 

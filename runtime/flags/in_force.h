@@ -1,4 +1,4 @@
-// What a flag is in one state of a set: what its definition says, unless somebody has set it. Pure.
+// What a flag is in one state of a set: what its definition says for a context, unless somebody has set it. Pure.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "runtime/flags/definition.h"
+#include "runtime/flags/targeting/json.h"
 #include "shunt/runtime/flags.h"
 
 namespace shunt::flags {
@@ -18,6 +19,7 @@ using Overrides = std::map<std::string, FlagValue, std::less<>>;  // what FlagSe
 struct InForce {
   std::optional<FlagValue> value;
   std::string variant;  // empty if none
+  std::string problem;  // why rules gave no value; counts nothing in comparisons
   bool operator==(const InForce& other) const;
 };
 
@@ -25,6 +27,8 @@ struct InForce {
 struct Definitions {
   const Document& document;
   const Overrides& overrides;
+  targeting::Json& context;  // a Context's; rules are evaluated for it
+  std::int64_t seconds = 0;  // since 1970
 };
 
 // Empty if the flag is not defined, disabled, or without a value that is in force. A value that was set has the variant

@@ -11,6 +11,7 @@
 #include <deque>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 namespace shunt::flags {
 namespace fs = std::filesystem;
@@ -30,17 +31,22 @@ PathWatch::~PathWatch() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-// Walks the path as the kernel does, and notes each directory entry that decides where it leads.
-std::vector<PathWatch::Step> PathWatch::steps() const {
+// Walks the path as the kernel does, and notes each directory entry that decides where it leads. A step that cannot be
+// looked at ends the walk; `problem` says why, if it is there.
+std::vector<PathWatch::Step> PathWatch::steps(std::string& problem) const {
   std::vector<Step> out;
-  std::error_code ignored;  // a step that cannot be looked at ends the walk
+  std::error_code error;
+  const auto note = [&](std::string_view call, const fs::path& at) {
+    if (error) problem = fmt::format("{} {}: {}", call, at.string(), error.message());
+  };
   std::deque<fs::path> ahead;
   const auto prepend = [&](const fs::path& path) {
     std::size_t at = 0;
     for (const fs::path& part : path.relative_path())
       ahead.insert(ahead.begin() + static_cast<std::ptrdiff_t>(at++), part);
   };
-  prepend(fs::absolute(path_, ignored));
+  prepend(fs::absolute(path_, error));
+  note("getcwd for", path_);
   fs::path directory = "/";
   for (int links = 0; !ahead.empty();) {
     const fs::path name = ahead.front();
@@ -52,10 +58,12 @@ std::vector<PathWatch::Step> PathWatch::steps() const {
     }
     out.push_back({directory.string(), name.string()});
     const fs::path entry = directory / name;
-    const fs::file_status status = fs::symlink_status(entry, ignored);
+    const fs::file_status status = fs::symlink_status(entry, error);
+    if (status.type() == fs::file_type::none) note("lstat", entry);
     if (fs::is_symlink(status)) {
       if (++links > max_links) break;
-      const fs::path target = fs::read_symlink(entry, ignored);
+      const fs::path target = fs::read_symlink(entry, error);
+      note("readlink", entry);
       if (target.is_absolute()) directory = "/";
       prepend(target);
     } else if (fs::is_directory(status)) {
@@ -95,9 +103,19 @@ void PathWatch::place() {
   // faster than this is seen by the watches that do stand.
   constexpr int attempts = 16;
   for (int i = 0; i < attempts; ++i) {
-    const std::vector<Step> before = steps();
-    if (place_once(before) && steps() == before) return;
+    std::string problem;
+    const std::vector<Step> before = steps(problem);
+    const bool complete = place_once(before);
+    if (shortfall_.empty()) shortfall_ = std::move(problem);
+    if (complete && steps(problem) == before) return;
   }
+}
+
+PathWatch::Seen PathWatch::give_up(std::string why) {
+  ::close(std::exchange(fd_, -1));
+  names_.clear();
+  shortfall_ = std::move(why);
+  return Seen::Changed;
 }
 
 PathWatch::Seen PathWatch::drain() {
@@ -106,6 +124,7 @@ PathWatch::Seen PathWatch::drain() {
   for (;;) {
     const ssize_t got = ::read(fd_, buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
+    if (got < 0 && errno != EAGAIN) return give_up(fmt::format("read of inotify: {}", std::strerror(errno)));
     if (got <= 0) return seen;
     for (const char* at = buffer.data(); at < buffer.data() + got;) {
       inotify_event event;

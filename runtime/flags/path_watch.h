@@ -37,7 +37,7 @@ class PathWatch {
     Writing,  // the file was written or is being written: more may follow
     Changed,  // a writer closed it, or a step of the path changed: worth a look now
   };
-  // Takes all events that have arrived; does not block.
+  // Takes all events that have arrived; does not block. If they cannot be read, there is no inotify from then on.
   [[nodiscard]] Seen drain();
 
   // Why changes may go unseen, empty if none can: then the caller must look from time to time.
@@ -48,8 +48,9 @@ class PathWatch {
     std::string directory, name;
     bool operator==(const Step&) const = default;
   };
-  [[nodiscard]] std::vector<Step> steps() const;
+  [[nodiscard]] std::vector<Step> steps(std::string& problem) const;
   bool place_once(const std::vector<Step>& steps);
+  Seen give_up(std::string why);
 
   std::string path_;
   int fd_ = -1;

@@ -15,6 +15,9 @@ class Position {
   explicit Position(std::string_view text) : begin_(text.data()), seen_(begin_), counted_(begin_) {}
   void passed(const char* to) noexcept { seen_ = to; }
 
+  // How many bytes the parser took.
+  [[nodiscard]] std::size_t offset() const noexcept { return static_cast<std::size_t>(seen_ - begin_); }
+
   // The line of the last character that the parser took, from 1.
   unsigned line() noexcept {
     line_ += static_cast<unsigned>(std::count(counted_, seen_, '\n'));

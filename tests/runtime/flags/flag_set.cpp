@@ -20,8 +20,8 @@ TEST_F(FlagSetTest, AbsentFlagsReadAsZero) {
   for (const FlagType type : {FlagType::I32, FlagType::I64, FlagType::F64, FlagType::String})
     EXPECT_EQ(f.bits(type), 0U);
   EXPECT_EQ(*f.text(), "");
-  EXPECT_FALSE(f.truth().enabled());
-  EXPECT_FALSE(f.variant("on").enabled());
+  EXPECT_FALSE(is_on(f.truth()));
+  EXPECT_FALSE(is_on(f.variant("on")));
   EXPECT_EQ(f.number(FlagType::I32).state(), 0U);
   EXPECT_EQ(set_.value("f"), std::nullopt);
   EXPECT_TRUE(set_.keys().empty());
@@ -30,14 +30,14 @@ TEST_F(FlagSetTest, AbsentFlagsReadAsZero) {
 TEST_F(FlagSetTest, KeysThatAreMadeLaterHaveTheStateInForce) {
   load(document(
       {flag("b", on_off, "on"), flag("n", numbers, "many"), flag("one", numbers, "one"), flag("s", colours, "green")}));
-  EXPECT_TRUE(want("b").truth().enabled());
-  EXPECT_TRUE(want("b=on").variant("on").enabled());
-  EXPECT_FALSE(want("b=off").variant("off").enabled());
+  EXPECT_TRUE(is_on(want("b").truth()));
+  EXPECT_TRUE(is_on(want("b=on").variant("on")));
+  EXPECT_FALSE(is_on(want("b=off").variant("off")));
   EXPECT_EQ(want("n").number(FlagType::I32).state(), 2U);
   EXPECT_EQ(want("one").number(FlagType::I32).state(), 1U);
   EXPECT_EQ(want("one", FlagType::I64).number(FlagType::I64).state(), 2U);
   EXPECT_EQ(want("one", FlagType::F64).number(FlagType::F64).state(), 2U);
-  EXPECT_TRUE(want("s=green").variant("green").enabled());
+  EXPECT_TRUE(is_on(want("s=green").variant("green")));
   EXPECT_EQ(*want("s", FlagType::String).text(), "G");
 
   // New sites begin in that state as well.
@@ -47,9 +47,9 @@ TEST_F(FlagSetTest, KeysThatAreMadeLaterHaveTheStateInForce) {
 
 TEST_F(FlagSetTest, KeysAndCellsStayWhereTheyAre) {
   Flag& f = want("f");
-  DemotableKey* truth = &f.truth();
+  DemotableSwitch* truth = &f.truth();
   DemotableSwitch* number = &f.number(FlagType::F64);
-  DemotableKey* variant = &f.variant("x");
+  DemotableSwitch* variant = &f.variant("x");
   const auto* cell = &f.bits(FlagType::I32);
   for (int i = 0; i < 50; ++i) want("other" + std::to_string(i)).truth();
   load(document({flag("f", numbers, "one")}));
@@ -107,14 +107,14 @@ TEST_F(FlagSetTest, CellsFollowEveryValue) {
                {"one", 1, 1, 1, 1, true},
                {"zero", 0, 0, 0, 0, false}};
   DemotableSwitch& number = n.number(FlagType::I32);
-  DemotableKey& truth = n.truth();
+  DemotableSwitch& truth = n.truth();
   for (const auto& expected : cases) {
     load(document({flag("n", numbers, expected.variant)}));
     EXPECT_EQ(n.bits(FlagType::I32), expected.i32);
     EXPECT_EQ(n.bits(FlagType::I64), expected.i64);
     EXPECT_EQ(n.bits(FlagType::F64), std::bit_cast<std::uint64_t>(expected.f64));
     EXPECT_EQ(number.state(), expected.state);
-    EXPECT_EQ(truth.enabled(), expected.truth);
+    EXPECT_EQ(is_on(truth), expected.truth);
   }
 }
 
@@ -144,11 +144,11 @@ TEST_F(FlagSetTest, MinusZeroIsAValueOfItsOwn) {
 
 TEST_F(FlagSetTest, DisabledReadsAsZeroButStaysDefined) {
   Flag& f = want("f");
-  DemotableKey& truth = f.truth();
+  DemotableSwitch& truth = f.truth();
   load(document({flag("f", on_off, "on")}));
-  EXPECT_TRUE(truth.enabled());
+  EXPECT_TRUE(is_on(truth));
   load(document({flag("f", on_off, "on", "DISABLED")}));
-  EXPECT_FALSE(truth.enabled());
+  EXPECT_FALSE(is_on(truth));
   EXPECT_EQ(f.bits(FlagType::I32), 0U);
   EXPECT_EQ(set_.value("f"), std::nullopt);
   EXPECT_EQ(set_.keys(), (std::vector<std::string>{"f"}));
@@ -156,11 +156,11 @@ TEST_F(FlagSetTest, DisabledReadsAsZeroButStaysDefined) {
 
 TEST_F(FlagSetTest, AVariantWithTheSameValueIsAChange) {
   Flag& f = want("f=b");
-  DemotableKey& b = f.variant("b");
+  DemotableSwitch& b = f.variant("b");
   load(document({flag("f", "\"a\": 1, \"b\": 1", "a")}));
-  EXPECT_FALSE(b.enabled());
+  EXPECT_FALSE(is_on(b));
   EXPECT_EQ(load(document({flag("f", "\"a\": 1, \"b\": 1", "b")})).changed, (std::vector<std::string>{"f"}));
-  EXPECT_TRUE(b.enabled());
+  EXPECT_TRUE(is_on(b));
 }
 
 TEST_F(FlagSetTest, WhateverIsWrongTheLastGoodFlagsStay) {
@@ -173,7 +173,7 @@ TEST_F(FlagSetTest, WhateverIsWrongTheLastGoodFlagsStay) {
         document({flag("f", "\"a\": true, \"b\": 2", "a")}), document({flag("f", colours, "red")})}) {
     EXPECT_NE(refused(bad), "(loaded)");
     EXPECT_EQ(host_.state_in_memory(site), 1U);
-    EXPECT_TRUE(f.truth().enabled());
+    EXPECT_TRUE(is_on(f.truth()));
     EXPECT_EQ(f.bits(FlagType::I32), 1U);
     EXPECT_EQ(set_.value("f"), FlagValue(true));
   }
@@ -212,19 +212,19 @@ TEST_F(FlagSetTest, WhatIsWrittenButNotSerialisedIsInForce) {
   EXPECT_EQ(set_.value("f"), FlagValue(true));
   host_.serialiser.fails = false;
   EXPECT_TRUE(host_.engine().resynchronise());
-  EXPECT_TRUE(f.truth().enabled());
+  EXPECT_TRUE(is_on(f.truth()));
 }
 
 TEST_F(FlagSetTest, KeysThatAreMadeBeforeTheSerialisationIsRepaired) {
   const Code site = host_.site_of(want("f").truth());
   host_.serialiser.fails = true;
   EXPECT_FALSE(set_.load_json(document({flag("f", on_off, "on")}), "f.json"));
-  DemotableKey& on = want("f=on").variant("on");
+  DemotableSwitch& on = want("f=on").variant("on");
   host_.serialiser.fails = false;
   ASSERT_TRUE(host_.engine().resynchronise());
   const Code later = host_.site_of(on);
   EXPECT_EQ(host_.state_in_memory(later), 1U);
-  EXPECT_TRUE(on.enabled());
+  EXPECT_TRUE(is_on(on));
 }
 
 class RecordingSource final : public StubSource {
@@ -242,7 +242,7 @@ class RecordingSource final : public StubSource {
 
 TEST_F(FlagSetTest, StubsArePreparedBeforeCellsAndSites) {
   RecordingSource source;
-  set_.add_stub_source(source);
+  ASSERT_TRUE(set_.add_stub_source(source));
   Flag& n = want("n");
   n.number(FlagType::I32), n.number(FlagType::I64);
   load(document({flag("n", numbers, "one")}));
@@ -263,13 +263,13 @@ TEST_F(FlagSetTest, StubsArePreparedBeforeCellsAndSites) {
 
 TEST_F(FlagSetTest, HostsOverrideUntilTheNextLoad) {
   Flag& s = want("s=green");
-  DemotableKey& green = s.variant("green");
+  DemotableSwitch& green = s.variant("green");
   load(document({flag("s", colours, "red")}));
   EXPECT_EQ(set_.set("s", std::string("G"))->changed, (std::vector<std::string>{"s"}));
-  EXPECT_TRUE(green.enabled());  // the variant that has this value
+  EXPECT_TRUE(is_on(green));  // the variant that has this value
   EXPECT_EQ(*s.text(), "G");
   ASSERT_TRUE(set_.set("s", std::string("other")));
-  EXPECT_FALSE(green.enabled());
+  EXPECT_FALSE(is_on(green));
   EXPECT_EQ(*s.text(), "other");
   ASSERT_TRUE(set_.set("new", true));
   EXPECT_EQ(set_.keys(), (std::vector<std::string>{"new", "s"}));
@@ -299,7 +299,7 @@ TEST_F(FlagSetTest, LoadsAndSetsFromManyThreads) {
   threads.emplace_back([&] {
     repeat([&](int i) {
       Result<Flag*> wanted = set_.want("w" + std::to_string(i % 20), FlagType::I32, "h.wasm");
-      return wanted && !(*wanted)->truth().enabled() && n.bits(FlagType::I32) < 300 && n.text() != nullptr;
+      return wanted && !is_on((*wanted)->truth()) && n.bits(FlagType::I32) < 300 && n.text() != nullptr;
     });
   });
   for (std::thread& thread : threads) thread.join();

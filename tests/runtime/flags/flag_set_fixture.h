@@ -24,9 +24,22 @@ inline std::string document(std::initializer_list<std::string> flags) {
   for (const std::string& one : flags) out += (out.back() == '{' ? "\n" : ",\n") + one;
   return out + "}}";
 }
+// The same with a rule.
+inline std::string targeted(std::string_view key, std::string_view variants, std::string_view default_variant,
+                            std::string_view rule) {
+  std::string out = flag(key, variants, default_variant);
+  out.pop_back();
+  return out + ", \"targeting\": " + std::string(rule) + "}";
+}
+inline const std::string by_tier = R"({"if": [{"==": [{"var": "tier"}, "gold"]}, "on", "off"]})";
 inline const std::string on_off = "\"on\": true, \"off\": false";
 inline const std::string numbers = "\"zero\": 0, \"one\": 1, \"many\": 5000, \"less\": -7";
 inline const std::string colours = "\"red\": \"R\", \"green\": \"G\"";
+
+// Of a truth or a variant.
+inline bool is_on(const DemotableSwitch& key) {
+  return key.value() == 1;
+}
 
 class FlagSetTest : public testing::Test {
  protected:

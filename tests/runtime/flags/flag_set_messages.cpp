@@ -110,9 +110,9 @@ TEST_F(FlagSetTest, AnOverrideMustFitItsReaders) {
 
 TEST_F(FlagSetTest, WarningsAreGivenOnce) {
   const std::string targeted =
-      R"({"flags": {"t": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on", "targeting": {"if": []}}}})";
+      R"({"flags": {"t": {"state": "ENABLED", "variants": {"on": true}, "defaultVariant": "on", "targeting": {"if": [false, "no", "off"]}}}})";
   EXPECT_EQ(load(targeted).warnings.size(), 1U);
-  EXPECT_TRUE(set_.value("t"));  // the default variant is used
+  EXPECT_FALSE(set_.value("t"));  // 'off' is no variant
   EXPECT_TRUE(load(targeted).warnings.empty());
   load(document({}));
   EXPECT_EQ(load(targeted).warnings.size(), 1U);  // it had gone meanwhile
@@ -136,11 +136,11 @@ TEST_F(FlagSetTest, UnreadFlagsWarnOnceEachTime) {
 
 TEST_F(FlagSetTest, ObjectFlagsReadAsAbsent) {
   Flag& f = want("f");
-  DemotableKey& truth = f.truth();
+  DemotableSwitch& truth = f.truth();
   load(document({flag("f", on_off, "on")}));
   const LoadReport report = load(document({flag("f", "\"a\": {\"x\": 1}", "a")}));
   EXPECT_EQ(report.warnings.size(), 1U);
-  EXPECT_FALSE(truth.enabled());
+  EXPECT_FALSE(is_on(truth));
   EXPECT_EQ(set_.value("f"), std::nullopt);
 }
 

@@ -95,6 +95,9 @@ struct Case {
   friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.json; }
 };
 
+const std::string targeted = R"("state": "ENABLED", "variants": {"a": 1}, "defaultVariant": "a",)"
+                             "\n";
+
 class FlagdJsonError : public testing::TestWithParam<Case> {};
 TEST_P(FlagdJsonError, OneClearMessage) {
   EXPECT_EQ(message(GetParam().json), GetParam().expected);
@@ -184,6 +187,36 @@ INSTANTIATE_TEST_SUITE_P(
              "f.json:1: flag 'f': 'defaultVariant' is not a string: write the name of a variant"},
         Case{"DefaultObject", with_flag("\"defaultVariant\": {\"x\": 1}"),
              "f.json:1: flag 'f': 'defaultVariant' is not a string: write the name of a variant"},
+        Case{"TargetingScalar", with_flag("\"state\": \"ENABLED\",\n\"targeting\": \"on\""),
+             "f.json:2: flag 'f': 'targeting' is not an object: write a rule, {\"if\": [...]}"},
+        Case{"TargetingArray", with_flag("\"targeting\": [{}]"),
+             "f.json:1: flag 'f': 'targeting' is not an object: write a rule, {\"if\": [...]}"},
+        Case{"TargetingTwice", with_flag("\"targeting\": null,\n\"targeting\": {}"),
+             "f.json:2: flag 'f': 'targeting' is there twice: remove one"},
+        Case{"TargetingMemberTwice", with_flag("\"targeting\": {\"==\": [1, 1],\n\"==\": [1, 2]}"),
+             "f.json:2: flag 'f': 'targeting' has a member '==' twice in one object: remove one"},
+        Case{"TargetingTooDeep",
+             with_flag("\"targeting\": {\"!\": " + std::string(200, '[') + std::string(200, ']') + "}"),
+             "f.json:1: flag 'f': 'targeting' is nested deeper than 130: make it flatter"},
+        Case{"TargetingUnknown", with_flag(targeted + "\"targeting\": {\"if\": [{\"equals\": [1, 2]}, \"a\"]}"),
+             "f.json:2: flag 'f': targeting.if[0].equals: there is no operation 'equals': correct its name"},
+        Case{"TargetingUnknownOfDisabled",
+             with_flag("\"state\":\"DISABLED\",\"variants\":{\"on\":true},\"targeting\":{\"a\":1}"),
+             "f.json:1: flag 'f': targeting.a: there is no operation 'a': correct its name"},
+        Case{"EvaluatorMissing", with_flag(targeted + "\"targeting\": {\"$ref\": \"e\"}"),
+             "f.json:2: flag 'f': targeting.$ref: there is no evaluator 'e': add it to $evaluators"},
+        Case{"EvaluatorInACircle",
+             "{\"$evaluators\": {\"e\": {\"!\": {\"$ref\": \"e\"}}}, \"flags\": {\"f\": {" + targeted +
+                 "\"targeting\": {\"$ref\": \"e\"}}}}",
+             "f.json:2: flag 'f': targeting.$ref(e).![0].$ref: evaluator 'e' refers to itself: break the circle"},
+        Case{"EvaluatorsArray", "{\"flags\": {},\n\"$evaluators\": []}",
+             "f.json:2: '$evaluators' is not an object: write one with a member for each evaluator"},
+        Case{"EvaluatorsScalar", "{\"flags\": {},\n\"$evaluators\": 1}",
+             "f.json:2: '$evaluators' is not an object: write one with a member for each evaluator"},
+        Case{"EvaluatorsTwice", "{\"$evaluators\": {},\n\"$evaluators\": {}}",
+             "f.json:2: '$evaluators' is there twice: merge the two"},
+        Case{"EvaluatorTwice", "{\"$evaluators\": {\"e\": 1,\n\"e\": 2}}",
+             "f.json:2: '$evaluators' has a member 'e' twice in one object: remove one"},
         Case{"DefaultArray", with_flag("\"defaultVariant\": [\"x\"]"),
              "f.json:1: flag 'f': 'defaultVariant' is not a string: write the name of a variant"}),
     [](const auto& tested) { return std::string(tested.param.name); });
@@ -220,24 +253,20 @@ TEST_P(FlagdJsonWarning, IsGivenOnce) {
 }
 
 const std::string boolean = R"("state":"ENABLED","variants":{"on":true},"defaultVariant":"on")";
-const std::string targeting_warning =
-    "f.json:2: flag 'f': 'targeting' is not evaluated: everybody gets the default variant 'on'";
-
 INSTANTIATE_TEST_SUITE_P(
     All, FlagdJsonWarning,
     testing::Values(
         WarningCase{"TargetingEmpty", boolean + ",\n\"targeting\": {}", {}},
         WarningCase{"TargetingNull", boolean + ",\n\"targeting\": null", {}},
         WarningCase{"TargetingEmptyArray", boolean + ",\n\"targeting\": []", {}},
-        WarningCase{
-            "Targeting", boolean + ",\n\"targeting\": {\"if\": [{\"==\": [1, 2]}, \"on\"]}", {targeting_warning}},
-        WarningCase{"TargetingArrayOfObject", boolean + ",\n\"targeting\": [{}]", {targeting_warning}},
-        WarningCase{"TargetingArrayOfString", boolean + ",\n\"targeting\": [\"on\"]", {targeting_warning}},
-        WarningCase{"TargetingScalar", boolean + ",\n\"targeting\": \"on\"", {targeting_warning}},
-        WarningCase{
-            "TargetingOfDisabled",
-            "\"state\":\"DISABLED\",\"variants\":{\"on\":true},\"defaultVariant\":\"on\",\"targeting\":{\"a\":1}",
-            {}},
+        WarningCase{"Targeting", boolean + ",\n\"targeting\": {\"if\": [{\"==\": [1, 2]}, \"on\"]}", {}},
+        WarningCase{"TargetingOfNoVariant",
+                    boolean + ",\n\"targeting\": {\"if\": [{\"var\": \"x\"}, \"no\", \"on\"]}",
+                    {"f.json:2: flag 'f': targeting gives 'no', which is not one of its variants ('on'): name one of "
+                     "these, or add it"}},
+        WarningCase{"TargetingWithoutDefault",
+                    "\"state\":\"ENABLED\",\"variants\":{\"on\":true},\"targeting\":{\"if\":[{\"var\":\"x\"},\"on\"]}",
+                    {}},
         WarningCase{"NoDefault",
                     "\"state\":\"ENABLED\",\"variants\":{\"on\":true}",
                     {"f.json:1: flag 'f': it has no defaultVariant: it reads as zero"}},

@@ -82,6 +82,12 @@ class Caller {
 // their message.
 using HostFunction = std::function<Status(Caller, std::span<const Value> arguments, std::span<Value> results)>;
 
+struct InstanceOptions {
+  // The evaluation context of the instance's flags, a JSON object; empty: none of its own. As Instance::set_context(),
+  // before anything of the instance runs.
+  std::string_view context;
+};
+
 // Names that instances import. Not thread-safe; may be used for many instances of one store, and must not outlive it.
 class Linker {
  public:
@@ -101,8 +107,8 @@ class Linker {
 
   // Links, allocates, applies segments, runs the start function. Imports of module "flags" need no definition. Errors:
   // Unlinkable (message names the import, and both types), Uninstantiable, Trap, Interrupted; InvalidArgument if the
-  // store has a module of another engine.
-  Result<Instance> instantiate(const Module& module);
+  // store has a module of another engine; those of Instance::set_context().
+  Result<Instance> instantiate(const Module& module, const InstanceOptions& options = {});
 
  private:
   struct Impl;
@@ -125,6 +131,14 @@ class Instance {
   [[nodiscard]] Memory memory() const { return Memory(state_); }
   [[nodiscard]] Result<Value> global(std::string_view export_name) const;
   Status set_global(std::string_view export_name, Value value);
+
+  // The evaluation context of the instance's flags: a JSON object whose members are put over those of the flag set's
+  // context; empty text for none of its own. Every read of a flag by this instance that begins after this returned
+  // gives what the definitions say for the new context; other instances are not affected. Errors: InvalidArgument (not
+  // an object, its targetingKey no string, too large), or the engine's: then nothing has changed, except after
+  // SerialisationFailed, when the context is in force and Engine::resynchronise() completes it. From any thread, also
+  // while the instance runs, as long as its store lives; blocks.
+  Status set_context(std::string_view json);
 
   [[nodiscard]] wasm::InstanceState* state() const { return state_; }
 
