@@ -138,6 +138,10 @@ void Arm64Selection::emit_cold(const ColdPath& path) {
     emit_cold_detour(path);
     return;
   }
+  if (path.kind == ColdPath::Kind::Trace) {
+    emit_cold_trace(path);
+    return;
+  }
   call_in_context(path.reference, path.frame);
   jump(path.resume);
 }

@@ -103,12 +103,18 @@ class Arm64Selection {
   // Thunks (arm64_thunks.cpp) at the cursor. Their conventions: baseline.h.
   void enter_thunk(const SignatureLayout& layout);
   void host_thunk(const SignatureLayout& layout, HostCallFunction host_call);
+  void trace_thunk(TraceFunction trace);  // arm64_trace.cpp; once, before the first add_trace()
 
   // Thunks between the tiers (arm64_tier_thunks.cpp) at the cursor. Their conventions: baseline.h.
   void optimised_thunk(const SignatureLayout& layout);
   void guest_call_thunk(const SignatureLayout& layout);
   void builtin_call_thunk();
+  void optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t execution_offset);
+  void loop_entry_thunk();
   void count_down(std::int32_t* counter);
+  std::int32_t open_slots(const FrameLayout& frame, std::uint32_t words);
+  void call_loop_entry(const FrameLayout& frame, std::uint32_t words);
+  void close_slots(const FrameLayout& frame, std::uint32_t words);
   static const EntryEncoder entry_encoder;  // of entries' stubs
 
   static const StubEncoder stub_encoder;  // of flag values
@@ -132,6 +138,7 @@ class Arm64Selection {
 
   void move(ValueType type, Reg dst, Operand src);
   void store_frame(ValueType type, std::int32_t frame, Operand src);
+  void frame_address(Reg dst) { a_.mov(gpx(dst), asmjit::a64::sp); }
   void exchange(Reg left, Reg right);
   void load_field(ValueType type, Reg dst, Reg base, std::int32_t offset);
   void store_field(ValueType type, Reg base, std::int32_t offset, Operand value, Scratch& scratch);
@@ -173,6 +180,7 @@ class Arm64Selection {
 
   void align_loop() {}  // every instruction is one aligned word
   DetourStub add_detour();
+  DetourStub add_trace(std::uint32_t event);
 
  private:
   using Gp = asmjit::a64::Gp;
@@ -181,13 +189,14 @@ class Arm64Selection {
 
   // Code behind the function's hot part.
   struct ColdPath {
-    enum class Kind : std::uint8_t { Trap, CallOtherContext, Detour };
+    enum class Kind : std::uint8_t { Trap, CallOtherContext, Detour, Trace };
     Kind kind;
     asmjit::Label entry, resume;
     std::uint32_t module_offset;
     TrapCode trap = TrapCode::None;
     Reg reference{};
     std::int32_t frame = 0;
+    std::uint32_t event = 0;
   };
   // A conditional branch forwards, whose distance is filled in later (arm64_branches.cpp).
   struct OpenBranch {
@@ -252,6 +261,7 @@ class Arm64Selection {
   void builtin_thunk();
   void detour_thunk(DetourFunction detour);
   void detour_registers(Transfer transfer);
+  void trace_registers(Transfer transfer);
   void leave_guest();
   void host_registers(Transfer transfer);
   void leave_for_host();
@@ -267,6 +277,7 @@ class Arm64Selection {
   ColdPath& cold(ColdPath::Kind kind);
   void emit_cold(const ColdPath& path);
   void emit_cold_detour(const ColdPath& path);
+  void emit_cold_trace(const ColdPath& path);
   void emit_cold_paths();
   void emit_trap(TrapCode trap);
   void call_in_context(Reg reference, std::int32_t context_place);
@@ -277,7 +288,7 @@ class Arm64Selection {
   std::vector<TrapSite> traps_;
   std::vector<ColdPath> cold_;
   std::vector<OpenBranch> open_;  // ascending
-  asmjit::Label builtin_thunk_, detour_thunk_, trap_exit_label_, leave_guest_;
+  asmjit::Label builtin_thunk_, detour_thunk_, trace_thunk_, trap_exit_label_, trap_exit_of_execution_, leave_guest_;
   std::uint32_t trap_exit_ = 0;
   // Where a comparison of this register with zero ended: a branch that follows makes one instruction of the two.
   Reg tested_{};

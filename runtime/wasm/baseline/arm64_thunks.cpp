@@ -33,6 +33,7 @@ void Arm64Selection::begin_module(DetourFunction detour) {
   builtin_thunk_ = new_label();
   detour_thunk_ = new_label();
   trap_exit_label_ = new_label();
+  trap_exit_of_execution_ = new_label();
   leave_guest_ = new_label();
   leave_guest();
   builtin_thunk();
@@ -152,7 +153,8 @@ void Arm64Selection::enter_thunk(const SignatureLayout& layout) {
   a_.b(leave_guest_);
 }
 
-// Ends an enter thunk, with its result in w0; the trap exit is the way in for traps. x28 is a context of the store.
+// Ends an enter thunk, with its result in w0; the trap exit is the way in for traps. x28 is a context of the store, or
+// x9 the ExecutionState.
 void Arm64Selection::leave_guest() {
   const Label with_result = new_label();
   const Gp execution = gpx(x9);
@@ -160,6 +162,7 @@ void Arm64Selection::leave_guest() {
   a_.bind(trap_exit_label_);
   trap_exit_ = offset();
   a_.ldr(execution, member(gpx(context), offsetof(VmContext, execution)));
+  a_.bind(trap_exit_of_execution_);
   a_.ldr(a64::w0, member(execution, offsetof(ExecutionState, trap)));
   a_.str(a64::wzr, member(execution, offsetof(ExecutionState, trap)));
   a_.b(with_result);

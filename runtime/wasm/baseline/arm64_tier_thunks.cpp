@@ -5,6 +5,7 @@
 
 #include "runtime/wasm/baseline/arm64_constants.h"
 #include "runtime/wasm/baseline/arm64_selection.h"
+#include "shunt/vector_state.h"
 
 namespace shunt::wasm::baseline {
 
@@ -79,6 +80,105 @@ void Arm64Selection::builtin_call_thunk() {
   a_.ret(a64::x30);
 }
 
+// --- detours of optimised code ---
+
+// Called by stubs (shunt/codegen/orc.h, emit_detour), which saved x16, x17 and x30, in 32 bytes of stack whose last 8
+// are free; the resume point is in x16. Keeps all else. As for the baseline's, two loads and branches if nothing is
+// wanted of this guest. What is saved lies on the host's stack, because the guest's may end here.
+void Arm64Selection::optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t execution_offset) {
+  constexpr auto flags = Imm(a64::Predicate::SysReg::kNZCV);
+  constexpr std::int32_t resume_point = 24;                                     // in the stub's frame
+  constexpr std::int32_t general = 0, others = 8 * 16, frame = 8 * 16 + 6 * 8;  // x0 to x15; x18 x19, sp x30, NZCV
+  const Label wanted = new_label();
+  const Label stop = new_label();
+  const auto execution = [&](const Gp& reg) {
+    constexpr std::ptrdiff_t low = 0xfff;  // ELF's TLS variant I: static variables lie behind the thread pointer
+    a_.mrs(reg, Imm(a64::Predicate::SysReg::kTPIDR_EL0));
+    a_.add(reg, reg, Imm(execution_offset >> 12), a64::lsl(12));
+    a_.ldr(reg, a64::ptr(reg, static_cast<std::int32_t>(execution_offset & low)));
+  };
+  const auto registers = [&](Transfer transfer) {
+    for (unsigned reg = 0; reg < 16; reg += 2) {
+      transfer_pair(transfer, general_reg(reg), general_reg(reg + 1),
+                    a64::ptr(a64::sp, general + 8 * static_cast<std::int32_t>(reg)));
+    }
+    transfer_pair(transfer, general_reg(18), x19, a64::ptr(a64::sp, others));
+  };
+  // 1. Anything?
+  a_.str(gpx(x16), a64::ptr(a64::sp, resume_point));
+  execution(gpx(x17));
+  a_.ldr(gpw(x16), a64::ptr(gpx(x17), offsetof(ExecutionState, interrupted)));
+  a_.cbnz(gpw(x16), wanted);
+  a_.ldr(gpx(x17), a64::ptr(gpx(x17), offsetof(ExecutionState, safepoint_wanted)));
+  a_.ldrb(gpw(x17), a64::ptr(gpx(x17)));
+  a_.cbnz(gpw(x17), wanted);
+  a_.ret(a64::x30);
+  // 2. To the host's stack.
+  a_.bind(wanted);
+  execution(gpx(x17));
+  a_.mov(gpx(x16), a64::sp);
+  a_.str(gpx(x16), a64::ptr(gpx(x17), offsetof(ExecutionState, guest_stack)));
+  a_.ldr(gpx(x16), a64::ptr(gpx(x17), offsetof(ExecutionState, host_stack)));
+  a_.sub(gpx(x16), gpx(x16), Imm(frame));
+  a_.mov(a64::sp, gpx(x16));
+  registers(Transfer::Save);
+  a_.ldr(gpx(x16), a64::ptr(gpx(x17), offsetof(ExecutionState, guest_stack)));
+  a_.stp(gpx(x16), a64::x30, a64::ptr(a64::sp, others + 16));
+  a_.mrs(gpx(x0), flags);
+  a_.str(gpx(x0), a64::ptr(a64::sp, others + 32));
+  a_.ldr(gpx(x1), a64::ptr(gpx(x16), resume_point));
+  a_.str(gpx(x1), a64::ptr(gpx(x17), offsetof(ExecutionState, guest_pc)));
+  move_constant(true, x0, reinterpret_cast<std::uintptr_t>(detour));
+  move_constant(true, x16, reinterpret_cast<std::uintptr_t>(call_keeping_vectors()));
+  a_.blr(gpx(x16));
+  a_.cbnz(a64::w0, stop);
+  // 3. Back.
+  a_.ldr(gpx(x16), a64::ptr(a64::sp, others + 32));
+  a_.msr(flags, gpx(x16));
+  registers(Transfer::Restore);
+  a_.ldp(gpx(x16), a64::x30, a64::ptr(a64::sp, others + 16));
+  a_.mov(a64::sp, gpx(x16));
+  a_.ret(a64::x30);
+  a_.bind(stop);
+  execution(gpx(x9));
+  a_.b(trap_exit_of_execution_);
+}
+
+// --- leaving at a loop's head: x15 has a LoopEntry ---
+
+namespace {
+
+// The slots, and x30.
+constexpr std::int64_t slots_bytes(std::uint32_t words) {
+  return aligned(8 * std::size_t{words} + 8);
+}
+
+constexpr std::int32_t return_place(std::uint32_t words) {
+  return 8 * static_cast<std::int32_t>(words);
+}
+
+}  // namespace
+
+// A leaf has its return address in x30.
+std::int32_t Arm64Selection::open_slots(const FrameLayout& frame, std::uint32_t words) {
+  adjust_stack(-slots_bytes(words));
+  if (frame.is_leaf()) store_frame(ValueType::I64, return_place(words), Operand::in(x30));
+  return static_cast<std::int32_t>(slots_bytes(words));
+}
+
+void Arm64Selection::call_loop_entry(const FrameLayout&, std::uint32_t) {
+  a_.mov(gpx(x0), gpx(context));
+  a_.mov(gpx(x1), a64::sp);
+  a_.blr(gpx(x15));
+}
+
+void Arm64Selection::close_slots(const FrameLayout& frame, std::uint32_t words) {
+  if (frame.is_leaf()) move(ValueType::I64, x30, Operand::at(return_place(words)));
+  adjust_stack(slots_bytes(words));
+}
+
+void Arm64Selection::loop_entry_thunk() {}  // AAPCS64 preserves all that guest code expects to be preserved
+
 void Arm64Selection::count_down(std::int32_t* counter) {
   move_constant(true, x16, reinterpret_cast<std::uintptr_t>(counter));
   a_.ldr(gpw(x17), a64::ptr(gpx(x16)));
@@ -93,13 +193,12 @@ namespace {
 // The address as a constant to x15; then b, or the thunk's address as a constant to x16 and br.
 constexpr std::size_t longest_entry = 2 * arm64::longest_constant + 4;
 
-std::size_t encode_entry(std::uint8_t* bytes, std::uintptr_t address, std::uintptr_t slots_entry,
-                         std::uintptr_t thunk) {
+std::size_t encode_entry(std::uint8_t* bytes, std::uintptr_t address, std::uintptr_t entry, std::uintptr_t thunk) {
   constexpr unsigned x15 = 15, x16 = 16;
   CodeHolder holder;
   holder.init(Environment(Arch::kAArch64), address);
   a64::Assembler a(&holder);
-  arm64::move_constant(a, true, x15, slots_entry);
+  arm64::move_constant(a, true, x15, entry);
   arm64::jump(a, address + a.offset(), thunk, x16);
   const std::size_t size = holder.textSection()->bufferSize();
   std::memcpy(bytes, holder.textSection()->data(), size);

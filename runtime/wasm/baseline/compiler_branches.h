@@ -31,7 +31,7 @@ void FunctionCompiler<S>::leave_to(Block& block, Reg scratch) {
   place_results(block, scratch);
   const Block& goal = block.forward != none ? blocks_[block.forward] : block;
   if (goal.kind == OpKind::Return && pinning_.saved().count() <= short_epilogue) {
-    s_.leave_function(frame_, pinning_.saved());
+    leave_function();
   } else {
     s_.jump(label_of(block));
   }
@@ -98,6 +98,8 @@ template <Selection S>
 auto FunctionCompiler<S>::consumer() const -> Consumer {
   constexpr std::uint32_t longest_chain = 8;  // of i32.eqz; bounds the work for long ones
   Consumer user;
+  user.position = position_;
+  if (is_observed()) return user;
   std::uint32_t next = position_ + 1;
   for (; op_at(next).opcode == wabt::Opcode::I32Eqz && next - position_ <= longest_chain; ++next) {
     user.negated = !user.negated;

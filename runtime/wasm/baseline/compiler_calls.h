@@ -20,7 +20,7 @@ void FunctionCompiler<S>::call(const Op& op) {
     return;
   }
   pass_arguments(layout);
-  if (module_.is_import(op.a)) {
+  if (module_.calls_by_reference(op.a)) {
     s_.call_import(op.a, frame_);
   } else {
     s_.call(module_.entries[op.a - module_.module->imported_functions]);

@@ -26,7 +26,7 @@ auto FunctionCompiler<S>::push_block(OpKind kind, const Op& op) -> Block& {
 // the way.
 template <Selection S>
 std::uint32_t FunctionCompiler<S>::forward_of(const Block& block) const {
-  if (!block.type->results.empty() || block.end + 1 >= body_->ops.size()) return none;
+  if (is_observed() || !block.type->results.empty() || block.end + 1 >= body_->ops.size()) return none;
   const Op& next = op_at(block.end + 1);
   const OpKind kind = info_of(next.opcode).kind;
   if (kind != OpKind::Br && kind != OpKind::Return) return none;
@@ -56,9 +56,7 @@ void FunctionCompiler<S>::open_loop(const Op& op) {
   if (module_.interrupts != nullptr) s_.align_loop();
   s_.bind(block.label);
   interrupt_site(op.offset);
-  if (module_.tiers != nullptr && module_.tiers->counts()) {
-    module_.tiers->add(s_, body_->function - module_.module->imported_functions);
-  }
+  loop_site(op.offset);
 }
 
 // `compare` emits the comparison and returns the condition. Both arms start with everything in slots.
@@ -116,8 +114,14 @@ void FunctionCompiler<S>::close_function() {
   Block& function = blocks_.back();
   if (reachable_) place_results(function, scratch_for_results(function));
   if (function.label.isValid()) s_.bind(function.label);
-  if (reachable_ || function.label.isValid()) s_.leave_function(frame_, pinning_.saved());
+  if (reachable_ || function.label.isValid()) leave_function();
   function.label = {};
+}
+
+template <Selection S>
+void FunctionCompiler<S>::leave_function() {
+  trace_site(op_at(position_).offset, true);
+  s_.leave_function(frame_, pinning_.saved());
 }
 
 // What follows up to the else or end of the innermost block is not compiled.

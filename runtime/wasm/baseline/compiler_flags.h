@@ -8,9 +8,13 @@
 //   call; if A else B           site ─on→ [A, behind the function, goes to end]    B    end:
 //   a b call; select            site ─on→ [dst = a, goes to next]    dst = b    next:
 //   call                        site ─one→ [dst = 1] or ─stub→ [dst = value], go to next    dst = 0    next:
+//
+// While contexts differ in the flag, or it is demoted, sites go to code behind the function that loads the value.
 #pragma once
 
+#include "runtime/wasm/baseline/flag_loads.h"
 #include "runtime/wasm/baseline/function_compiler.h"
+#include "runtime/wasm/instance/flag_cells.h"
 
 namespace shunt::wasm::baseline {
 
@@ -20,7 +24,7 @@ void FunctionCompiler<S>::read_flag(const Op& op) {
   const FlagImportSites::Place place = {
       .import = op.a, .function = body_->function, .module_offset = op.offset, .shape = FlagSite::Shape::Branch};
   bool negated = false;
-  if (flag.type == flags::FlagType::I64 && op_at(position_ + 1).opcode == wabt::Opcode::I64Eqz) {
+  if (!is_observed() && flag.type == flags::FlagType::I64 && op_at(position_ + 1).opcode == wabt::Opcode::I64Eqz) {
     negated = true;
     ++position_;
   }
@@ -58,9 +62,9 @@ void FunctionCompiler<S>::flag_branch_if(const FlagImportSites::Place& place, bo
   if (!negated) {
     // Off goes on here, on goes to the block, perhaps with results to place on the way.
     if (in_place(block)) {
-      module_.flags->branch(place, label_of(block));
+      flag_site(place, label_of(block));
     } else if (is_small()) {
-      module_.flags->branch(place, defer({.begin = none, .end = none, .depth = depth}));
+      flag_site(place, defer({.begin = none, .end = none, .depth = depth}));
     } else {
       flag_branch_here(place, block, true);
     }
@@ -69,7 +73,7 @@ void FunctionCompiler<S>::flag_branch_if(const FlagImportSites::Place& place, bo
   if (can_defer(depth)) {
     // On goes on here, off to the block's end: what lies between moves behind the function.
     const std::uint32_t end = block.end;
-    module_.flags->branch(place, defer({.begin = position_ + 1, .end = end, .depth = depth}));
+    flag_site(place, defer({.begin = position_ + 1, .end = end, .depth = depth}));
     while (&blocks_.back() != &block) blocks_.pop_back();
     place_results(block, scratch_for_results(block));
     expect_results(block.height, block.type->results);
@@ -79,13 +83,29 @@ void FunctionCompiler<S>::flag_branch_if(const FlagImportSites::Place& place, bo
   flag_branch_here(place, block, false);
 }
 
+// The site: falls through while the flag is off, goes to `on` while it is on, to a stub while it is to be loaded.
+template <Selection S>
+void FunctionCompiler<S>::flag_site(const FlagImportSites::Place& place, const asmjit::Label& on) {
+  const FlagImport& flag = module_.flags->import(place.import);
+  FlagTest test{.asks = s_.new_label(),
+                .loader = {},
+                .on = on,
+                .off = s_.new_label(),
+                .cell = flag_cell_offset(*module_.module, place.import),
+                .flag = flag.flag->may_be_demoted() ? &module_.flags->bits(place.import) : nullptr};
+  test.loader = test.flag != nullptr ? s_.new_label() : test.asks;
+  module_.flags->branch(place, on, test.asks, test.loader);
+  s_.bind(test.off);
+  tests_.push_back(test);
+}
+
 // With the branch in line, at the cost of a jump more: to the block while the flag is on, or while it is off.
 template <Selection S>
 void FunctionCompiler<S>::flag_branch_here(const FlagImportSites::Place& place, Block& block, bool while_on) {
   const asmjit::Label on = s_.new_label();
   const asmjit::Label stay = s_.new_label();
   const Reg scratch = scratch_for_results(block);
-  module_.flags->branch(place, on);
+  flag_site(place, on);
   if (while_on) {
     s_.jump(stay);
     s_.bind(on);
@@ -104,17 +124,17 @@ void FunctionCompiler<S>::flag_if(const FlagImportSites::Place& place, bool nega
   if (!block.type->params.empty() || (needs_arm && !may_defer())) {
     block.else_label = s_.new_label();
     if (negated) {
-      module_.flags->branch(place, block.else_label);
+      flag_site(place, block.else_label);
     } else {
       const asmjit::Label on = s_.new_label();
-      module_.flags->branch(place, on);
+      flag_site(place, on);
       s_.jump(block.else_label);
       s_.bind(on);
     }
     return;
   }
   if (!negated) {
-    module_.flags->branch(place, defer({.begin = position_ + 1, .end = block.other, .depth = 0}));
+    flag_site(place, defer({.begin = position_ + 1, .end = block.other, .depth = 0}));
     blocks_.back().in_else = true;
     position_ = has_else ? block.other : block.end - 1;
   } else if (has_else) {
@@ -122,9 +142,9 @@ void FunctionCompiler<S>::flag_if(const FlagImportSites::Place& place, bool nega
     const asmjit::Label arm = defer({.begin = block.other + 1, .end = block.end, .depth = 0});
     blocks_.back().in_else = false;
     blocks_.back().else_deferred = true;
-    module_.flags->branch(place, arm);
+    flag_site(place, arm);
   } else {
-    module_.flags->branch(place, label_of(block));
+    flag_site(place, label_of(block));
   }
 }
 
@@ -155,10 +175,11 @@ void FunctionCompiler<S>::flag_choice(const FlagImportSites::Place& place, Value
                                       Operand off) {
   const asmjit::Label arm = s_.new_label();
   const asmjit::Label resume = s_.new_label();
-  module_.flags->branch(place, arm);
+  flag_site(place, arm);
   s_.move(type, dst, off);
   s_.bind(resume);
-  choices_.push_back({.arm = arm, .resume = resume, .type = type, .dst = dst, .value = on, .flag = nullptr});
+  choices_.push_back(
+      {.arm = arm, .resume = resume, .type = type, .dst = dst, .value = on, .flag = nullptr, .cell = {}});
 }
 
 template <Selection S>
@@ -171,20 +192,34 @@ void FunctionCompiler<S>::flag_number(FlagImportSites::Place place) {
   const Reg dst = destination(type);
   const Reg scratch = class_of(type) == RegClass::Float ? stack_.general() : Reg{};
   const asmjit::Label loader = s_.new_label();
+  const asmjit::Label asks = s_.new_label();
   const asmjit::Label resume = s_.new_label();
   asmjit::Label one = loader;  // only an i32 has the state
   if (type == ValueType::I32) {
     one = s_.new_label();
-    choices_.push_back(
-        {.arm = one, .resume = resume, .type = type, .dst = dst, .value = Operand::constant(1), .flag = nullptr});
+    choices_.push_back({.arm = one,
+                        .resume = resume,
+                        .type = type,
+                        .dst = dst,
+                        .value = Operand::constant(1),
+                        .flag = nullptr,
+                        .cell = {}});
   }
   choices_.push_back({.arm = loader,
                       .resume = resume,
                       .type = type,
                       .dst = dst,
                       .value = Operand::in(scratch),
-                      .flag = &flag.flag->bits(flag.type)});
-  module_.flags->number(place, one, {.dst = dst, .scratch = scratch, .resume = resume, .loader = loader});
+                      .flag = &flag.flag->bits(flag.type),
+                      .cell = {}});
+  choices_.push_back({.arm = asks,
+                      .resume = resume,
+                      .type = type,
+                      .dst = dst,
+                      .value = {},
+                      .flag = nullptr,
+                      .cell = flag_cell_offset(*module_.module, place.import)});
+  module_.flags->number(place, one, {.dst = dst, .scratch = scratch, .resume = resume, .loader = loader, .asks = asks});
   s_.move(type, dst, Operand::constant(0));
   s_.bind(resume);
   push_result(type, dst);
@@ -290,7 +325,9 @@ void FunctionCompiler<S>::compile_deferred() {
   deferred_.clear();
   for (const Choice& choice : choices_) {
     s_.bind(choice.arm);
-    if (choice.flag != nullptr) {
+    if (choice.cell) {
+      load_cell(s_, choice.type, choice.dst, *choice.cell);
+    } else if (choice.flag != nullptr) {
       s_.load_absolute(choice.type, choice.dst, choice.value.reg, choice.flag);
     } else {
       s_.move(choice.type, choice.dst, choice.value);
@@ -298,6 +335,14 @@ void FunctionCompiler<S>::compile_deferred() {
     s_.jump(choice.resume);
   }
   choices_.clear();
+  for (const FlagTest& test : tests_) {
+    s_.bind(test.asks);
+    branch_cell(s_, test.cell, test.on, test.off);
+    if (test.flag == nullptr) continue;
+    s_.bind(test.loader);
+    branch_absolute(s_, test.flag, test.on, test.off);
+  }
+  tests_.clear();
 }
 
 }  // namespace shunt::wasm::baseline

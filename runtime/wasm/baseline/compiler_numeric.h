@@ -28,6 +28,7 @@ void FunctionCompiler<S>::int_binary(const OpInfo& info) {
 // Patterns of two operations: a mask that is only tested, a scaled index that is added.
 template <Selection S>
 bool FunctionCompiler<S>::int_binary_fused(const OpInfo& info) {
+  if (is_observed()) return false;
   const auto op = static_cast<IntBinary>(info.op);
   const bool wide = is_wide(info.result);
   if (op == IntBinary::And) {
@@ -171,7 +172,7 @@ void FunctionCompiler<S>::load(const Op& op, const OpInfo& info) {
 // Whether the next operation can load by itself, or the one after a constant or local.
 template <Selection S>
 bool FunctionCompiler<S>::folds_load(const Op&, const OpInfo& info) const {
-  if (!S::folds_loads || info.bytes != (is_wide(info.result) ? 8 : 4)) return false;
+  if (!S::folds_loads || is_observed() || info.bytes != (is_wide(info.result) ? 8 : 4)) return false;
   const OpInfo* user = &info_of(op_at(position_ + 1).opcode);
   bool is_left = false;
   if (user->kind == OpKind::LocalGet || user->kind == OpKind::Constant) {

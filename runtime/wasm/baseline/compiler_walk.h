@@ -12,6 +12,7 @@ bool FunctionCompiler<S>::compile(const FunctionBody& body) {
   body_ = &body;
   layout_ = &module_.layout_of(body.function);
   analysis_.run(body, module_);
+  if (is_observed()) analysis_.keep_all_in_frame(body);
   pinning_.assign(body, analysis_, *layout_, S::roles);
   frame_.assign(body, analysis_, pinning_, S::saved_words(pinning_.saved(), analysis_.is_leaf()), S::red_zone);
   s_.at(body.offset);
@@ -19,6 +20,7 @@ bool FunctionCompiler<S>::compile(const FunctionBody& body) {
     s_.trap(TrapCode::StackOverflow);
     return true;
   }
+  if (is_observed()) module_.debug->begin(body, frame_);
   stack_.reset(body.locals.size(), S::roles.temporaries | S::roles.volatiles | pinning_.saved());
   blocks_.clear();
   next_end_ = 0;
@@ -28,7 +30,9 @@ bool FunctionCompiler<S>::compile(const FunctionBody& body) {
   position_ = 0;
   walk(static_cast<std::uint32_t>(body.ops.size()));
   compile_deferred();
+  if (is_observed()) module_.debug->emit_stubs(s_);
   s_.finish_function();
+  leave_loops();
   return !stack_.exhausted();
 }
 
@@ -39,7 +43,9 @@ void FunctionCompiler<S>::walk(std::uint32_t end) {
     retire_locals(position_);
     stack_.end_operation();
     const Op& op = op_at(position_);
+    if (s_.offset() > module_.module->limits.machine_code_bytes) throw CodeTooLarge{};
     s_.at(op.offset);
+    if (is_observed() && reachable_) debug_site(op.offset);
     step(op, info_of(op.opcode));
     ++position_;
   }
@@ -199,6 +205,7 @@ void FunctionCompiler<S>::enter() {
   s_.enter_function(frame_, pinning_.saved());
   bring_arguments();
   zero_locals();
+  trace_site(body_->offset, false);
   if (!analysis_.is_leaf()) interrupt_site(body_->offset);
   Block& function = blocks_.emplace_back();
   function.kind = OpKind::Return;
@@ -274,6 +281,23 @@ void FunctionCompiler<S>::interrupt_site(std::uint32_t module_offset) {
   const DetourStub detour = s_.add_detour();
   module_.interrupts->add(module_offset, detour.stub);
   s_.bind(detour.resume);
+}
+
+// As interrupt_site().
+template <Selection S>
+void FunctionCompiler<S>::trace_site(std::uint32_t module_offset, bool leaves) {
+  if (module_.traces == nullptr) return;
+  const DetourStub detour =
+      s_.add_trace(TraceCall{.function = body_->function, .is_leaf = analysis_.is_leaf(), .leaves = leaves}.event());
+  module_.traces->add(body_->function - module_.module->imported_functions, module_offset, detour.stub);
+  s_.bind(detour.resume);
+}
+
+template <Selection S>
+void FunctionCompiler<S>::debug_site(std::uint32_t module_offset) {
+  stack_.flush();
+  stack_.fill_slots(0);
+  module_.debug->add(s_, module_offset, stack_);
 }
 
 // --- where locals live, by position ---

@@ -19,7 +19,7 @@ Result<EntryStubs> make_entry_stubs(Engine& engine, const BaselineCode& code, st
     const std::uint8_t* const stub = memory->rx + at;
     encoder.encode(memory->staging + at, reinterpret_cast<std::uintptr_t>(stub),
                    reinterpret_cast<std::uintptr_t>(entry.entry),
-                   reinterpret_cast<std::uintptr_t>(code.code.data() + code.optimised_thunks[entry.type]));
+                   reinterpret_cast<std::uintptr_t>(code.code.data() + entry.thunk));
     made.stubs.push_back(stub);
   }
   Result<Code> published = engine.publish_nosync(*memory, {});

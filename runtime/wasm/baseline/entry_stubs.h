@@ -1,5 +1,6 @@
-// Stubs of entry sites: where a function's entry leads while it has an optimised version. A stub loads the address of
-// the version's SlotsEntry into the register that the signature's thunk expects it in, and jumps there.
+// Stubs of the sites of functions' tiers: where a function's entry and its loops' heads lead while it has an optimised
+// version. A stub loads the address of the version's SlotsEntry, or LoopEntry, into the register in which the
+// signature's thunk, or the code that leaves the loop, expects it, and jumps there.
 #pragma once
 
 #include <cstddef>
@@ -16,12 +17,12 @@ namespace shunt::wasm::baseline {
 struct EntryEncoder {
   std::size_t max_bytes;
   // Writes the stub for an execution at `address`; returns how many bytes.
-  std::size_t (*encode)(std::uint8_t* bytes, std::uintptr_t address, std::uintptr_t slots_entry, std::uintptr_t thunk);
+  std::size_t (*encode)(std::uint8_t* bytes, std::uintptr_t address, std::uintptr_t entry, std::uintptr_t thunk);
 };
 
 struct OptimisedEntry {
-  std::uint32_t type;  // index
-  SlotsEntry entry;
+  SlotsEntry entry;     // or LoopEntry
+  std::uint32_t thunk;  // offset in the baseline's code: of optimised_thunks, or LoopHead::leave
 };
 
 struct EntryStubs {

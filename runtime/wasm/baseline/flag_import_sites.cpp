@@ -1,6 +1,7 @@
 #include "runtime/wasm/baseline/flag_import_sites.h"
 
 #include <array>
+#include <atomic>
 
 namespace shunt::wasm::baseline {
 
@@ -12,26 +13,29 @@ void FlagImportSites::record(const Place& place) {
                          .shape = place.shape});
 }
 
-void FlagImportSites::branch(const Place& place, const asmjit::Label& on) {
+const std::atomic<std::uint64_t>& FlagImportSites::bits(std::uint32_t import) const {
+  const FlagImport& flag = imports_[import];
+  return is_variant(import) ? flag.flag->variant_bits(flag.variant) : flag.flag->bits(flag.type);
+}
+
+void FlagImportSites::branch(const Place& place, const asmjit::Label& on, const asmjit::Label& asks,
+                             const asmjit::Label& loader) {
   const FlagImport& import = imports_[place.import];
-  DemotableKey*& key = keys_[place.import];
+  DemotableSwitch*& key = keys_[place.import];
   if (key == nullptr) {
     key = is_variant(place.import) ? &import.flag->variant(import.variant) : &import.flag->truth();
   }
-  // Demotable, so an aligned no-op. The toggle's `test` would take an execution port, which costs loops that run at the
-  // core's full width a tenth (benchmarks/flag_kernels.cpp: sum); the no-op is free there.
-  if (import.flag->may_be_demoted()) {
-    emitter_.branch(*key, on);
-  } else {
-    emitter_.branch(*key, on, on);
-  }
+  // An aligned no-op: a toggle's `test` would take an execution port, which costs loops that run at the core's full
+  // width a tenth (benchmarks/flag_kernels.cpp: sum); the no-op is free there.
+  emitter_.branch(*key, std::array{on, asks}, std::array{loader, loader, asks});
   record(place);
 }
 
 void FlagImportSites::number(const Place& place, const asmjit::Label& one, PendingValueSite pending) {
   const FlagImport& import = imports_[place.import];
-  const std::array<asmjit::Label, 2> targets = {one, pending.loader};
-  pending.site = emitter_.branch(import.flag->number(import.type), targets, pending.loader);
+  const asmjit::Label& loader = pending.loader;
+  pending.site = emitter_.branch(import.flag->number(import.type), std::array{one, loader, pending.asks},
+                                 std::array{loader, loader, loader, pending.asks});
   pending.import = place.import;
   pending.type = import.type;
   pending_.push_back(pending);

@@ -1,6 +1,7 @@
 // The patch sites that reads of feature flags become, while a module is compiled.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -20,6 +21,7 @@ struct PendingValueSite {
   flags::FlagType type;
   Reg dst, scratch;
   asmjit::Label resume, loader;  // where stubs go back to; the stub that loads the value in force
+  asmjit::Label asks;            // the stub that loads the instance's own
 };
 
 // Not thread-safe. Borrows the assembler and the imports.
@@ -40,15 +42,17 @@ class FlagImportSites {
   [[nodiscard]] const FlagImport& import(std::uint32_t import) const { return imports_[import]; }
   // Whether the import asks for a variant: its value is 0 or 1.
   [[nodiscard]] bool is_variant(std::uint32_t import) const { return !imports_[import].variant.empty(); }
+  // Where the value that all contexts have stands, zero or not.
+  [[nodiscard]] const std::atomic<std::uint64_t>& bits(std::uint32_t import) const;
 
   struct Place {
     std::uint32_t import, function, module_offset;
     FlagSite::Shape shape;
   };
-  // One instruction: falls through while the flag is zero (or the variant not in force), else goes to `on`. The
-  // processor flags are dead.
-  void branch(const Place& place, const asmjit::Label& on);
-  // One instruction: falls through while the number's bits are zero, else goes to `one` or to `pending.loader`.
+  // One instruction: falls through while the flag is zero (or the variant not in force), else goes to `on`; to `asks`
+  // while contexts differ in the flag, and to `loader` while it is demoted. The processor flags are dead.
+  void branch(const Place& place, const asmjit::Label& on, const asmjit::Label& asks, const asmjit::Label& loader);
+  // One instruction: falls through while the number's bits are zero, else goes to `one` or to pending's stubs.
   void number(const Place& place, const asmjit::Label& one, PendingValueSite pending);
 
   [[nodiscard]] const SiteEmitter& emitter() const { return emitter_; }
@@ -62,7 +66,7 @@ class FlagImportSites {
 
   SiteEmitter emitter_;
   std::span<const FlagImport> imports_;
-  std::vector<DemotableKey*> keys_;  // by import, once asked for: a variant's takes a lock
+  std::vector<DemotableSwitch*> keys_;  // by import, once asked for: a variant's takes a lock
   std::vector<FlagSite> flag_sites_;
   std::vector<PendingValueSite> pending_;
 };

@@ -27,34 +27,27 @@ FlagStubs::~FlagStubs() {
 
 Status FlagStubs::attach(const std::uint8_t* code) {
   code_ = code;
-  set_.add_stub_source(*this);
+  Status added = set_.add_stub_source(*this);
+  if (!added) code_ = nullptr;
+  return added;
+}
+
+void FlagStubs::detach() {
+  if (code_ == nullptr) return;
+  set_.remove_stub_source(*this);  // a load in progress still retargets sites of the code
+  code_ = nullptr;
+}
+
+// The set's lock is held, so the values are in force and stay.
+Status FlagStubs::begin(PatchBatch& batch) {
   for (Group& group : groups_) {
-    if (Status status = follow(group); !status) return status;
+    const std::uint64_t bits = group.flag->bits(group.type).load(std::memory_order_relaxed);  // stored under the lock
+    if (Status status = retarget(batch, group, bits); !status) return status;
   }
   return Ok{};
 }
 
-// The sites load the value until a load of the set prepares stubs. That may happen while this runs: the value is
-// written before the set's batch is committed, so a batch of an older value that comes after it is noticed here.
-Status FlagStubs::follow(Group& group) {
-  const std::scoped_lock lock(mutex_);
-  const std::atomic<std::uint64_t>& value = group.flag->bits(group.type);
-  std::uint64_t bits = 0;
-  do {
-    bits = value.load(std::memory_order_acquire);  // acquire: pairs with the set's store before its commit
-    PatchBatch batch(engine_);
-    if (Status status = retarget(batch, group, bits); !status) return status;
-    if (Result<CommitReport> report = batch.commit(); !report) return std::move(report).error();
-  } while (value.load(std::memory_order_acquire) != bits);
-  return Ok{};
-}
-
-void FlagStubs::detach() {
-  if (std::exchange(code_, nullptr) != nullptr) set_.remove_stub_source(*this);
-}
-
 Status FlagStubs::prepare(PatchBatch& batch, flags::Flag& flag, flags::FlagType type, std::uint64_t bits) {
-  const std::scoped_lock lock(mutex_);
   for (Group& group : groups_) {
     if (group.flag != &flag || group.type != type) continue;
     if (Status status = retarget(batch, group, bits); !status) return status;

@@ -1,11 +1,10 @@
 // Stubs of numeric flag sites: code that materialises one value and goes back. A site in its third state goes to the
 // stub for the value in force, so a fixed number costs no load. Stubs are made when a value is first used and kept; a
 // flag that takes ever new values goes back to the stub that loads it, and so does one that is demoted. They end with
-// the module's code, which no thread executes then: guests' frames are not walked, so nothing can be drained earlier.
+// the module's code, which no thread executes then: a flag that goes back to a value finds its stub there.
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <vector>
 
 #include "runtime/wasm/baseline/registers.h"
@@ -41,12 +40,13 @@ class FlagStubs final : public flags::StubSource {
   ~FlagStubs() override;
 
   // The code that the sites are in begins here. From now on the stubs follow the flags; numbers in force get theirs at
-  // once. Errors: the engine's. Blocks.
+  // once. Errors: the engine's; then the sites load their values. Blocks.
   Status attach(const std::uint8_t* code);
   // Before the code ends. Blocks: a load in progress finishes first.
   void detach();
 
-  // Errors: the engine's. Called under the set's lock.
+  // Both: errors are the engine's; called under the set's lock.
+  Status begin(PatchBatch& batch) override;
   Status prepare(PatchBatch& batch, flags::Flag& flag, flags::FlagType type, std::uint64_t bits) override;
 
  private:
@@ -62,17 +62,14 @@ class FlagStubs final : public flags::StubSource {
     std::vector<Value> values;
   };
 
-  Status follow(Group& group);
   Status retarget(PatchBatch& batch, Group& group, std::uint64_t bits);
   Result<const Value*> stubs_for(Group& group, std::uint64_t bits);
 
-  // Protects the groups. A commit may be made with it held; never a call of the set, whose lock comes first.
-  std::mutex mutex_;
   Engine& engine_;
   flags::FlagSet& set_;
   StubEncoder encoder_;
   const std::uint8_t* code_ = nullptr;
-  std::vector<Group> groups_;
+  std::vector<Group> groups_;  // protected by the set's lock
 };
 
 }  // namespace shunt::wasm::baseline

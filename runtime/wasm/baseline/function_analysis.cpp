@@ -32,6 +32,13 @@ void FunctionAnalysis::run(const FunctionBody& body, const ModuleView& module) {
   }
 }
 
+void FunctionAnalysis::keep_all_in_frame(const FunctionBody& body) {
+  const auto last = static_cast<std::uint32_t>(body.ops.size() - 1);
+  locals_.assign(body.locals.size(), {.weight = 1, .begin = 0, .end = last, .live_on_entry = true});
+  candidates_.clear();
+  if (calls_.empty()) calls_.push_back(0);
+}
+
 void FunctionAnalysis::forward(const FunctionBody& body, const ModuleView& module) {
   const auto size = static_cast<std::uint32_t>(body.ops.size());
   open_block(0, body.type, false);
@@ -138,7 +145,7 @@ void FunctionAnalysis::call(const ModuleView& module, const Op& op, std::uint32_
   if (!indirect && module.is_flag(op.a)) return;
   calls_.push_back(position);
   outgoing_words_ = std::max(outgoing_words_, layout.words());
-  if (indirect || module.is_import(op.a)) leaves_context_ = true;
+  if (indirect || module.calls_by_reference(op.a)) leaves_context_ = true;
 }
 
 void FunctionAnalysis::mention(const Op& op, std::uint32_t position, bool is_assignment) {

@@ -23,11 +23,14 @@ struct ModuleView {
   const ModuleData* module = nullptr;
   std::span<const SignatureLayout> types;    // by type index
   std::span<const std::uint8_t> flag_sites;  // by imported function: not zero if calling it is a patch site, not a call
+  bool compiled_alone = false;               // one function, without the rest of its module
 
   [[nodiscard]] const SignatureLayout& layout_of(std::uint32_t function) const {
     return types[module->functions[function].type];
   }
   [[nodiscard]] bool is_import(std::uint32_t function) const { return function < module->imported_functions; }
+  // Whether calls of it go by its FuncRef, in its context: of an import, or of what is not compiled with the caller.
+  [[nodiscard]] bool calls_by_reference(std::uint32_t function) const { return compiled_alone || is_import(function); }
   [[nodiscard]] bool is_flag(std::uint32_t function) const {
     return function < flag_sites.size() && flag_sites[function] != 0;
   }
@@ -49,6 +52,8 @@ class FunctionAnalysis {
   static constexpr std::size_t max_candidates = 256;
 
   void run(const FunctionBody& body, const ModuleView& module);
+  // Afterwards every local counts as used from begin to end, none is a candidate, and the function is no leaf.
+  void keep_all_in_frame(const FunctionBody& body);
 
   // block, loop: their end; if: its else or end; else: its end; end: what it ends (the `if`, not the `else`). Only for
   // operations that can be reached.

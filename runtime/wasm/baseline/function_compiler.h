@@ -12,6 +12,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/wasm/baseline/debug_sites.h"
 #include "runtime/wasm/baseline/flag_import_sites.h"
 #include "runtime/wasm/baseline/frame_layout.h"
 #include "runtime/wasm/baseline/function_analysis.h"
@@ -21,6 +22,7 @@
 #include "runtime/wasm/baseline/pinning.h"
 #include "runtime/wasm/baseline/selection.h"
 #include "runtime/wasm/baseline/tier_sites.h"
+#include "runtime/wasm/baseline/trace_sites.h"
 
 namespace shunt::wasm::baseline {
 
@@ -31,7 +33,12 @@ struct ModuleContext : ModuleView {
   FlagImportSites* flags = nullptr;
   InterruptSites* interrupts = nullptr;  // null: none are wanted
   TierSites* tiers = nullptr;            // likewise
+  TraceSites* traces = nullptr;          // likewise
+  DebugSites* debug = nullptr;           // likewise
 };
+
+// The module's code is larger than ModuleLimits::machine_code_bytes.
+struct CodeTooLarge {};
 
 template <Selection S>
 class FunctionCompiler {
@@ -40,7 +47,7 @@ class FunctionCompiler {
       : s_(selection), module_(module), stack_(selection, frame_, pinning_) {}
 
   // Emits the function at the selection's position. The body is valid. False: the compiler ran out of registers, which
-  // says that it has a mistake; the code must not be used.
+  // says that it has a mistake; the code must not be used. Throws CodeTooLarge.
   bool compile(const FunctionBody& body);
 
  private:
@@ -89,6 +96,20 @@ class FunctionCompiler {
     Reg dst;
     Operand value;                           // with `flag`: a scratch register
     const std::atomic<std::uint64_t>* flag;  // not null: where the value is
+    std::optional<std::uint32_t> cell;       // where it is in the instance's context
+  };
+  // Code behind the function that asks whether a flag is on: of the instance's own value, and of the one that all have.
+  struct FlagTest {
+    asmjit::Label asks, loader, on, off;
+    std::uint32_t cell;
+    const std::atomic<std::uint64_t>* flag;  // null: no site goes to `loader`
+  };
+
+  // A loop's head, where a frame may leave for optimised code.
+  struct LoopExit {
+    std::size_t head;             // of TierSites
+    std::uint32_t position;       // of the loop
+    std::vector<Entry> operands;  // the operand stack there: constants, slots, and a register for the last
   };
 
   // --- the walk (compiler_walk.h) ---
@@ -100,6 +121,10 @@ class FunctionCompiler {
   void bring_arguments();
   void zero_locals();
   void interrupt_site(std::uint32_t module_offset);
+  void trace_site(std::uint32_t module_offset, bool leaves);
+  void debug_site(std::uint32_t module_offset);
+  // Whether each operation is compiled by itself.
+  [[nodiscard]] bool is_observed() const { return module_.debug != nullptr; }
   void retire_locals(std::uint32_t position);
   void seek(std::uint32_t position);
   [[nodiscard]] const Op& op_at(std::uint32_t position) const { return body_->ops[position]; }
@@ -139,6 +164,7 @@ class FunctionCompiler {
   void expect_results(std::uint32_t height, std::span<const ValueType> types);
   void branch_to(Block& block);
   void leave_to(Block& block, Reg scratch);
+  void leave_function();
   template <class Compare>
   void branch_if(Block& block, Compare compare);
   void branch_table(const Op& op);
@@ -181,6 +207,7 @@ class FunctionCompiler {
   // --- flags (compiler_flags.h) ---
   void read_flag(const Op& op);
   void flag_branch_if(const FlagImportSites::Place& place, bool negated);
+  void flag_site(const FlagImportSites::Place& place, const asmjit::Label& on);
   void flag_branch_here(const FlagImportSites::Place& place, Block& block, bool while_on);
   void flag_if(const FlagImportSites::Place& place, bool negated);
   void flag_select(FlagImportSites::Place place, bool negated);
@@ -193,6 +220,12 @@ class FunctionCompiler {
   asmjit::Label defer(const ArmRange& range);
   void mark_branches(std::uint32_t begin, std::uint32_t end);
   void compile_deferred();
+
+  // --- leaving for optimised code (compiler_loops.h) ---
+  void loop_site(std::uint32_t module_offset);
+  void leave_loops();
+  void leave_loop(const LoopExit& exit);
+  [[nodiscard]] std::uint32_t slot_words() const;
 
   S& s_;
   const ModuleContext& module_;
@@ -207,6 +240,8 @@ class FunctionCompiler {
   std::vector<asmjit::Label> labels_;
   std::vector<DeferredArm> deferred_;
   std::vector<Choice> choices_;
+  std::vector<FlagTest> tests_;
+  std::vector<LoopExit> loop_exits_;
   std::uint32_t position_ = 0;
   std::size_t next_end_ = 0;     // in pinning_.by_end()
   std::uint32_t hinted_ = none;  // local that destination() chose the register of
@@ -221,5 +256,6 @@ class FunctionCompiler {
 #include "runtime/wasm/baseline/compiler_control.h"
 #include "runtime/wasm/baseline/compiler_flags.h"
 #include "runtime/wasm/baseline/compiler_locals.h"
+#include "runtime/wasm/baseline/compiler_loops.h"
 #include "runtime/wasm/baseline/compiler_numeric.h"
 #include "runtime/wasm/baseline/compiler_walk.h"

@@ -65,6 +65,7 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   // --- moves ---
   s.move(type, reg, value);
   s.store_frame(type, frame, value);  // a register or a constant
+  s.frame_address(reg);               // from which frame offsets count: the stack pointer
   s.exchange(reg, reg);
   s.load_field(type, reg, reg, frame);  // [base + offset]
   s.store_field(type, reg, frame, value, scratch);
@@ -103,9 +104,17 @@ concept Selection = requires(S s, const S cs, Reg reg, Operand value, Scratch& s
   // --- counting ---
   s.count_down(counter);  // of 32 bits, not atomic; where flags and temporaries that hold no argument are dead
 
+  // --- leaving for optimised code, when the registers have no other use any more than the values that they hold ---
+  {
+    s.open_slots(layout, number)
+  } -> std::same_as<std::int32_t>;    // words below the frame; how many bytes that moves it
+  s.call_loop_entry(layout, number);  // the one that the site's stub names (entry_stubs.h), with these slots
+  s.close_slots(layout, number);
+
   // --- detours ---
   s.align_loop();  // so that a site's one instruction needs no padding; what is emitted falls through
   { s.add_detour() } -> std::same_as<DetourStub>;
+  { s.add_trace(number) } -> std::same_as<DetourStub>;  // of an event; where the flags are dead
 
   // --- calls ---
   s.call(label);

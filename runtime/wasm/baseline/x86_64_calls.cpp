@@ -152,6 +152,9 @@ void X86Selection::emit_cold(const ColdPath& path) {
     case ColdPath::Kind::Detour:
       emit_cold_detour(path);
       return;
+    case ColdPath::Kind::Trace:
+      emit_cold_trace(path);
+      return;
   }
 }
 

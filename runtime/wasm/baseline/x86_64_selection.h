@@ -89,12 +89,18 @@ class X86Selection {
   // Thunks (x86_64_thunks.cpp) at the cursor. Their conventions: baseline.h.
   void enter_thunk(const SignatureLayout& layout);
   void host_thunk(const SignatureLayout& layout, HostCallFunction host_call);
+  void trace_thunk(TraceFunction trace);  // x86_64_trace.cpp; once, before the first add_trace()
 
   // Thunks between the tiers (x86_64_tier_thunks.cpp) at the cursor. Their conventions: baseline.h.
   void optimised_thunk(const SignatureLayout& layout);
   void guest_call_thunk(const SignatureLayout& layout);
   void builtin_call_thunk();
+  void optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t execution_offset);
+  void loop_entry_thunk();
   void count_down(std::int32_t* counter);
+  std::int32_t open_slots(const FrameLayout& frame, std::uint32_t words);
+  void call_loop_entry(const FrameLayout& frame, std::uint32_t words);
+  void close_slots(const FrameLayout& frame, std::uint32_t words);
   static const EntryEncoder entry_encoder;  // of entries' stubs
 
   static const StubEncoder stub_encoder;  // of flag values
@@ -118,6 +124,7 @@ class X86Selection {
 
   void move(ValueType type, Reg dst, Operand src);
   void store_frame(ValueType type, std::int32_t frame, Operand src);
+  void frame_address(Reg dst) { a_.mov(gpq(dst), asmjit::x86::rsp); }
   void exchange(Reg left, Reg right);
   void load_field(ValueType type, Reg dst, Reg base, std::int32_t offset);
   void store_field(ValueType type, Reg base, std::int32_t offset, Operand value, Scratch& scratch);
@@ -159,6 +166,7 @@ class X86Selection {
 
   void align_loop();
   DetourStub add_detour();
+  DetourStub add_trace(std::uint32_t event);
 
  private:
   using Gp = asmjit::x86::Gp;
@@ -178,6 +186,7 @@ class X86Selection {
       ConvertUnsigned64,
       CallOtherContext,
       Detour,
+      Trace,
     };
     Kind kind;
     asmjit::Label entry, resume;
@@ -186,6 +195,7 @@ class X86Selection {
     bool wide = false, is_double = false, saturates = false;
     Reg dst{}, src{}, scratch{};
     std::int32_t frame = 0;
+    std::uint32_t event = 0;
   };
   struct Literal {
     std::uint64_t bits;
@@ -252,6 +262,7 @@ class X86Selection {
   void leave_guest();
   void save_for_host(std::int32_t bytes);
   void restore_from_host(std::int32_t bytes);
+  static std::int32_t slots_bytes(const FrameLayout& frame, std::uint32_t words);
   void publish_guest_state(Reg execution, std::int32_t return_address);
 
   // --- out-of-line code ---
@@ -266,6 +277,7 @@ class X86Selection {
   void emit_cold_conversion(const ColdPath& path);
   void emit_cold_call(const ColdPath& path);
   void emit_cold_detour(const ColdPath& path);
+  void emit_cold_trace(const ColdPath& path);
 
   asmjit::x86::Assembler a_;
   X86Features features_;
@@ -276,7 +288,8 @@ class X86Selection {
   std::vector<JumpTable> tables_;
   std::vector<asmjit::Label> table_targets_;
   asmjit::Label sign_masks_[2], magnitude_masks_[2];  // f32, f64
-  asmjit::Label builtin_thunk_, detour_thunk_, trap_exit_label_, leave_guest_;
+  asmjit::Label builtin_thunk_, detour_thunk_, trace_thunk_, loop_entry_thunk_, trap_exit_label_,
+      trap_exit_of_execution_, leave_guest_;
   std::uint32_t trap_exit_ = 0;
   // The general register whose zero flag the last instruction left, and where that instruction ended.
   Reg flags_of_{};

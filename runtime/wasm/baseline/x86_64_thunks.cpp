@@ -27,6 +27,7 @@ void X86Selection::begin_module(DetourFunction detour) {
   builtin_thunk_ = new_label();
   detour_thunk_ = new_label();
   trap_exit_label_ = new_label();
+  trap_exit_of_execution_ = new_label();
   leave_guest_ = new_label();
   shared_data();
   leave_guest();
@@ -139,13 +140,15 @@ void X86Selection::enter_thunk(const SignatureLayout& layout) {
   a_.jmp(leave_guest_);
 }
 
-// Ends an enter thunk, with its result in eax; the trap exit is the way in for traps. r14 is a context of the store.
+// Ends an enter thunk, with its result in eax; the trap exit is the way in for traps. r14 is a context of the store, or
+// rcx the ExecutionState.
 void X86Selection::leave_guest() {
   const Label with_result = new_label();
   a_.align(AlignMode::kCode, 16);
   bind(trap_exit_label_);
   trap_exit_ = offset();
   a_.mov(x86::rcx, field(gpq(context), offsetof(VmContext, execution)));
+  bind(trap_exit_of_execution_);
   a_.mov(x86::eax, field(x86::rcx, offsetof(ExecutionState, trap), 4));
   a_.mov(field(x86::rcx, offsetof(ExecutionState, trap), 4), Imm(0));
   a_.jmp(with_result);

@@ -1,17 +1,15 @@
 #include "runtime/wasm/control/deadlines.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "runtime/flags/quiet_thread.h"
 #include "runtime/wasm/control/interrupt_state.h"
 
 namespace shunt::wasm {
@@ -60,18 +58,11 @@ class Deadlines {
   Status start() {
     if (process_ == getpid()) return Ok{};
     entries_.clear();
-    sigset_t all, inherited;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &inherited);  // signals are the host's threads'
-    Status status = Ok{};
-    try {
-      std::thread([this] { serve(); }).detach();
-      process_ = getpid();
-    } catch (const std::system_error& error) {
-      status = make_error(ErrorCode::SystemCall, std::string("the thread of deadlines: ") + error.what());
-    }
-    pthread_sigmask(SIG_SETMASK, &inherited, nullptr);
-    return status;
+    Result<std::thread> started = flags::quiet_thread("deadlines", [this] { serve(); });
+    if (!started) return started.error();
+    started->detach();
+    process_ = getpid();
+    return Ok{};
   }
 
   [[noreturn]] void serve() {

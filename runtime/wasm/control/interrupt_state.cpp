@@ -136,6 +136,8 @@ bool InterruptState::serve(std::optional<Error>& failure) noexcept {
         return false;
       }
     }
+    // Asked for by that function, or meanwhile: nobody switched the keys, because the guest waited.
+    if ((pending() & yield_bit) != 0) (void)request(yield_bit);  // a failed commit is told by the engine's next
     bits = pending();
   }
   if ((bits & cancel_bit) == 0) return true;

@@ -1,11 +1,13 @@
 // From the host into guest code and back.
 #include <utility>
 
+#include "runtime/wasm/breakpoints/breakpoints.h"
 #include "runtime/wasm/control/detour.h"
 #include "runtime/wasm/control/guest_thread.h"
 #include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/instance_state.h"
 #include "runtime/wasm/instance/traps.h"
+#include "runtime/wasm/tracing/trace_calls.h"
 
 namespace shunt::wasm {
 namespace {
@@ -37,11 +39,12 @@ class CallDepth {
   }
   ~CallDepth() {
     store_.interrupts->leave();
-    --store_.depth;
+    if (--store_.depth == 0) Breakpoints::end_step(store_);
     store_.execution.guest_stack = guest_stack_;
     store_.execution.guest_pc = guest_pc_;
     store_.execution.trap = static_cast<std::uint32_t>(TrapCode::None);
     store_.fault_pc = 0;
+    store_.fault_context = nullptr;
     store_.fault_module = nullptr;
     store_.fault_place.reset();
   }
@@ -55,6 +58,7 @@ class CallDepth {
 };
 
 Error outcome(StoreState& store, TrapCode trap, std::string_view module_name) {
+  store.stopped_at = trap_place(store);
   if (trap == TrapCode::HostError && store.host_error) return *std::exchange(store.host_error, std::nullopt);
   return trap_error(store, trap, module_name);
 }
@@ -63,6 +67,7 @@ Error outcome(StoreState& store, TrapCode trap, std::string_view module_name) {
 
 Status call_function(InstanceState& instance, std::uint32_t function, std::uint64_t* slots) {
   StoreState& store = instance.store;
+  store.stopped_at = {};
   Status prepared = prepare_thread_for_traps();
   if (!prepared) return prepared;
   if (host_stack_exhausted(store)) return trap_error(store, TrapCode::StackOverflow, instance.data().source_name);
@@ -82,6 +87,7 @@ Status call_function(InstanceState& instance, std::uint32_t function, std::uint6
   const TrapCode trap = may_go_on(store) ? static_cast<TrapCode>(enter(callee.context, callee.code, slots, top))
                                          : static_cast<TrapCode>(store.execution.trap);
   if (trap == TrapCode::None) return Ok{};
+  trace_trap(store, trap, top);
   return outcome(store, trap, instance.data().source_name);
 }
 

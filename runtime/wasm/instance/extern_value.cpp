@@ -45,11 +45,22 @@ struct TypeOf {
 
 }  // namespace
 
+InstanceState& owner_of(const FuncRef& reference) {
+  return *reference.context->instance;
+}
+
+FuncRef& owners_reference(const FuncRef& reference) {
+  return owner_of(reference).functions[reference.function];
+}
+
+ExportedFunction as_import(const FuncRef& reference) {
+  return {by_entry(reference), owner_of(reference).data().type_of_function(reference.function)};
+}
+
 Extern exported(const InstanceState& instance, const ExportRecord& record) {
   switch (record.kind) {
     case ExternKind::Function:
-      return ExportedFunction{by_entry(instance.functions[record.index]),
-                              instance.data().type_of_function(record.index)};
+      return as_import(instance.functions[record.index]);
     case ExternKind::Table:
       return instance.tables[record.index];
     case ExternKind::Memory:

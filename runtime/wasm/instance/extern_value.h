@@ -27,6 +27,13 @@ using Extern = std::variant<HostDefinition, ExportedFunction, Table*, LinearMemo
 // The item that an instance exports.
 Extern exported(const InstanceState& instance, const ExportRecord& record);
 
+// The owner of a function, and its reference there: the same for all references to one function.
+InstanceState& owner_of(const FuncRef& reference);
+FuncRef& owners_reference(const FuncRef& reference);
+
+// Any function, whichever instance it came from, to be imported.
+ExportedFunction as_import(const FuncRef& reference);
+
 // For messages and matching; tables and memories with their present size for the minimum.
 runtime::ExternType type_of(const Extern& item);
 
@@ -35,9 +42,10 @@ runtime::ExternType type_of(const Extern& item);
 bool matches(const runtime::ExternType& wanted, const runtime::ExternType& found);
 
 // Makes an instance of `module` from the values of its imports, in the order of ModuleData::imports, already matched;
-// values of flag imports are ignored. Errors: Uninstantiable, OutOfMemory, Trap, or what a host function returned. The
-// instance stays alive in its store even then: a segment may have put its functions into another instance's table.
+// values of flag imports are ignored. `context`: InstanceOptions::context. Errors: those of FlagView::set_context(),
+// Uninstantiable, OutOfMemory, Trap, or what a host function returned. The instance stays alive in its store even then:
+// a segment may have put its functions into another instance's table.
 Result<InstanceState*> make_instance(StoreState& store, std::shared_ptr<const ModuleState> module,
-                                     std::span<const Extern* const> imports);
+                                     std::span<const Extern* const> imports, std::string_view context = {});
 
 }  // namespace shunt::wasm

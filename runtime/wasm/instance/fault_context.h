@@ -1,5 +1,4 @@
-// The registers of a thread that a signal stopped, as far as traps need them. One file per instruction set and
-// operating system.
+// Registers of a thread, as far as traps and detours need them. One file per instruction set and operating system.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +7,12 @@ namespace shunt::wasm {
 
 // `context`: the third argument of a signal handler. Async-signal-safe.
 [[nodiscard]] std::uintptr_t program_counter(const void* context);
-// Where the thread goes on when the handler returns, and what is in guest code's context register then
-// (baseline/*_selection.h).
+// What is in guest code's context register (baseline/*_selection.h). Async-signal-safe.
+[[nodiscard]] const void* guest_context(const void* context);
+// Where the thread goes on when the handler returns, and what is in the context register then.
 void resume_at(void* context, std::uintptr_t pc, const void* guest_context);
+
+// What thread-local variables of the initial-exec model have a constant offset from; of the calling thread.
+[[nodiscard]] std::uintptr_t thread_pointer();
 
 }  // namespace shunt::wasm

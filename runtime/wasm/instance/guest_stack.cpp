@@ -25,11 +25,13 @@ Result<GuestStack> GuestStack::create(std::size_t bytes) {
   const std::size_t usable = (bytes + page - 1) / page * page;
   void* const base = mmap(nullptr, guard_bytes + usable, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) {
-    return make_error(ErrorCode::OutOfMemory, std::string("cannot reserve a guest stack: ") + std::strerror(errno));
+    return make_error(ErrorCode::OutOfMemory,
+                      std::string("cannot reserve a guest stack: mmap: ") + std::strerror(errno));
   }
   GuestStack stack(static_cast<std::uint8_t*>(base), guard_bytes + usable);
   if (mprotect(stack.limit(), usable, PROT_READ | PROT_WRITE) != 0) {
-    return make_error(ErrorCode::OutOfMemory, std::string("cannot allocate a guest stack: ") + std::strerror(errno));
+    return make_error(ErrorCode::OutOfMemory,
+                      std::string("cannot allocate a guest stack: mprotect: ") + std::strerror(errno));
   }
   return stack;
 }

@@ -8,6 +8,7 @@
 #include "runtime/wasm/control/interrupt_state.h"
 #include "runtime/wasm/instance/inline_buffer.h"
 #include "runtime/wasm/instance/store_state.h"
+#include "runtime/wasm/tracing/trace_calls.h"
 
 namespace shunt::wasm {
 namespace {
@@ -48,6 +49,7 @@ Status call_and_catch(const HostBinding& binding, std::uint64_t* slots) {
   const ExecutionState& execution = store.execution;
   const HostScope host(*store.thread, {execution.guest_pc, execution.guest_stack, nullptr});
   const HostPause pause(*store.interrupts);
+  const HostCallTrace trace(binding);
   try {
     return call(binding, slots);
   } catch (const std::exception& exception) {

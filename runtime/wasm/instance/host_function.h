@@ -15,7 +15,8 @@ struct HostBinding {
   VmContext context{};
   const runtime::FunctionType* type = nullptr;  // of the importing module
   std::shared_ptr<const runtime::HostFunction> function;
-  std::string name;  // of the import, for messages
+  std::string name;          // of the import, for messages
+  std::uint32_t import = 0;  // function index in the importing module
 };
 
 // The HostCallFunction of all host functions. Exceptions end here, as Trap errors.

@@ -16,6 +16,10 @@ Error invalid(const InstanceState& instance, const std::string& what) {
   return make_error(ErrorCode::InvalidArgument, instance.data().source_name + ": " + what);
 }
 
+Error invalid_context(const InstanceState& instance, const Error& error) {
+  return make_error(error.code(), instance.data().source_name + ": " + error.message());
+}
+
 Result<const ExportRecord*> find(const InstanceState& instance, std::string_view name, ExternKind kind,
                                  std::string_view what) {
   const ExportRecord* const record = instance.module->find_export(name);
@@ -82,6 +86,12 @@ Status Instance::set_global(std::string_view export_name, Value value) {
                                 std::string(to_string(type.type)) + ", given " + std::string(to_string(value.type)));
   }
   state_->globals[(*record)->index]->bits[0] = wasm::significant_bits(value.type, value.bits);
+  return Ok{};
+}
+
+Status Instance::set_context(std::string_view json) {
+  Result<flags::LoadReport> report = state_->flags.set_context(json);
+  if (!report) return invalid_context(*state_, report.error());
   return Ok{};
 }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "runtime/wasm/instance/flag_cells.h"
+
 namespace shunt::wasm {
 namespace {
 
@@ -11,10 +13,14 @@ constexpr std::align_val_t block_alignment{alignof(GlobalCell)};
 
 }  // namespace
 
-ContextBlock::ContextBlock(std::size_t own_globals) {
-  const std::size_t bytes = own_globals_offset + own_globals * sizeof(GlobalCell);
+ContextBlock::ContextBlock(std::size_t own_globals, std::size_t flag_cells) {
+  const std::size_t bytes = flag_cell_offset(own_globals, flag_cells);
   block_.reset(static_cast<std::uint8_t*>(::operator new[](bytes, block_alignment)));
   std::memset(block_.get(), 0, bytes);
+  void* const cells = block_.get() + flag_cell_offset(own_globals, 0);
+  for (std::size_t i = 0; i < flag_cells; ++i)
+    new (static_cast<std::atomic<std::uint64_t>*>(cells) + i) std::atomic<std::uint64_t>(0);
+  flag_cells_ = static_cast<std::atomic<std::uint64_t>*>(cells);
 }
 
 void ContextBlock::Free::operator()(std::uint8_t* block) const {
@@ -24,9 +30,10 @@ void ContextBlock::Free::operator()(std::uint8_t* block) const {
 InstanceState::InstanceState(StoreState& owner, std::shared_ptr<const ModuleState> loaded)
     : store(owner),
       module(std::move(loaded)),
-      block(module->data->globals.size() - module->data->imported_globals),
+      block(module->data->globals.size() - module->data->imported_globals, module->data->imported_functions),
       dropped_data(module->data->data.size()),
-      dropped_elements(module->data->elements.size()) {}
+      dropped_elements(module->data->elements.size()),
+      flags(*module->flags, module->viewed_flags, block.flag_cells()) {}
 
 InstanceState::~InstanceState() {
   if (module->tiers) module->tiers->remove_instance(own_functions());

@@ -1,6 +1,7 @@
 // An instance: a module's code with its own memory, tables and globals, or those that it imports.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -9,23 +10,27 @@
 
 #include "runtime/wasm/instance/store_state.h"
 #include "runtime/wasm/module/module_state.h"
+#include "shunt/runtime/flag_view.h"
 
 namespace shunt::wasm {
 
-// A VmContext with its own globals behind it, zeroed.
+// A VmContext with its own globals and the cells of flags behind it, zeroed.
 class ContextBlock {
  public:
-  explicit ContextBlock(std::size_t own_globals);
+  ContextBlock(std::size_t own_globals, std::size_t flag_cells);
   [[nodiscard]] VmContext& context() const { return *reinterpret_cast<VmContext*>(block_.get()); }
   [[nodiscard]] GlobalCell& own_global(std::size_t index) const {
     return reinterpret_cast<GlobalCell*>(block_.get() + own_globals_offset)[index];
   }
+  // As many as there are.
+  [[nodiscard]] std::atomic<std::uint64_t>* flag_cells() const { return flag_cells_; }
 
  private:
   struct Free {
     void operator()(std::uint8_t* block) const;
   };
   std::unique_ptr<std::uint8_t[], Free> block_;
+  std::atomic<std::uint64_t>* flag_cells_;
 };
 
 // Owned by its store; never moves. The index spaces are those of the module.
@@ -45,6 +50,7 @@ struct InstanceState {
   std::vector<GlobalCell*> globals;
   std::vector<bool> dropped_data;      // by segment
   std::vector<bool> dropped_elements;  // by segment
+  flags::FlagView flags;               // the module's flags as the instance's evaluation context has them; any thread
 
   [[nodiscard]] const ModuleData& data() const { return *module->data; }
   // Without those that are imported.

@@ -31,14 +31,14 @@ Result<std::unique_ptr<LinearMemory>> LinearMemory::create(const runtime::Memory
   void* const base = mmap(nullptr, reservation_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (base == MAP_FAILED) {
     return make_error(ErrorCode::OutOfMemory,
-                      std::string("cannot reserve 8 GiB of address space for a linear memory: ") +
+                      std::string("cannot reserve 8 GiB of address space for a linear memory: mmap: ") +
                           std::strerror(errno) + "; raise the limit (ulimit -v) or hold fewer memories");
   }
   const std::uint64_t max_pages = type.limits.has_max ? std::min(allowed, type.limits.max) : allowed;
   std::unique_ptr<LinearMemory> memory(new LinearMemory(type, max_pages, static_cast<std::uint8_t*>(base)));
   if (!memory->grow(type.limits.min)) {
-    return make_error(ErrorCode::OutOfMemory,
-                      "cannot allocate a linear memory of " + std::to_string(type.limits.min) + " pages");
+    return make_error(ErrorCode::OutOfMemory, "cannot allocate a linear memory of " + std::to_string(type.limits.min) +
+                                                  " pages: mprotect: " + std::strerror(errno));
   }
   return memory;
 }

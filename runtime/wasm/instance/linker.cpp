@@ -99,7 +99,7 @@ Status Linker::define_global(std::string_view module, std::string_view name, Glo
   return Ok{};
 }
 
-Result<Instance> Linker::instantiate(const Module& module) {
+Result<Instance> Linker::instantiate(const Module& module, const InstanceOptions& options) {
   const ModuleData& data = *module.state()->data;
   std::vector<const Extern*> imports;
   imports.reserve(data.imports.size());
@@ -108,7 +108,7 @@ Result<Instance> Linker::instantiate(const Module& module) {
     if (!import) return std::move(import).error();
     imports.push_back(*import);
   }
-  Result<InstanceState*> instance = wasm::make_instance(impl_->store, module.state(), imports);
+  Result<InstanceState*> instance = wasm::make_instance(impl_->store, module.state(), imports, options.context);
   if (!instance) return std::move(instance).error();
   return Instance(*instance);
 }

@@ -17,10 +17,12 @@ using runtime::Value;
 
 class Maker {
  public:
-  Maker(StoreState& store, std::shared_ptr<const ModuleState> module, std::span<const Extern* const> imports)
+  Maker(StoreState& store, std::shared_ptr<const ModuleState> module, std::span<const Extern* const> imports,
+        std::string_view context)
       : store_(store),
         instance_(*store.instances.emplace_back(std::make_unique<InstanceState>(store, std::move(module)))),
-        imports_(imports) {}
+        imports_(imports),
+        context_(context) {}
 
   Result<InstanceState*> make() {
     add_imports();
@@ -29,6 +31,10 @@ class Maker {
     if (!added) return std::move(added).error();
     add_globals();
     complete_context();
+    if (!context_.empty()) {
+      Result<flags::LoadReport> report = instance_.flags.set_context(context_);
+      if (!report) return in_module(report.error());
+    }
     for (const auto step : {&Maker::apply_elements, &Maker::apply_data, &Maker::start}) {
       Status done = (this->*step)();
       if (!done) return std::move(done).error();
@@ -74,6 +80,7 @@ class Maker {
     HostBinding& binding = store_.host_bindings.emplace_back();
     binding.type = &data().types[info.type];
     binding.function = std::move(function);
+    binding.import = index;
     binding.name = "\"" + info.module + "\" \"" + info.name + "\"";
     binding.context.execution = &store_.execution;
     binding.context.builtins = builtins;
@@ -91,16 +98,13 @@ class Maker {
         [import, index, &instance = instance_](runtime::Caller, std::span<const Value> arguments,
                                                std::span<Value> results) -> Status {
           Value& result = results.front();
-          if (!import.variant.empty()) {
-            result.bits = import.flag->variant(import.variant).enabled() ? 1 : 0;
-          } else if (import.type == flags::FlagType::String) {
+          if (import.type == flags::FlagType::String) {
             result.bits = builtins[static_cast<std::size_t>(Builtin::FlagString)](
                 &instance.block.context(), arguments[0].bits, arguments[1].bits, index, 0);
             const auto trap = static_cast<TrapCode>(instance.store.execution.trap);
             if (trap != TrapCode::None) return trap_error(instance.store, trap, instance.data().source_name);
           } else {
-            // acquire: what was written before the flag changed is visible to the reader.
-            result.bits = import.flag->bits(import.type).load(std::memory_order_acquire);
+            result.bits = instance.flags.bits(index);
           }
           return Ok{};
         });
@@ -117,10 +121,12 @@ class Maker {
   }
 
   Status add_tables_and_memory() {
-    for (const TableInfo& info : data().tables) {
+    for (std::uint32_t i = 0; i < data().tables.size(); ++i) {
+      const TableInfo& info = data().tables[i];
       if (info.import) continue;
       Result<std::unique_ptr<Table>> table = Table::create(info.type, store_.table_elements_left);
       if (!table) return in_module(table.error());
+      if (module().assumptions) (*table)->assume_unwritten(*module().assumptions, module().assumptions->of_table(i));
       instance_.tables.push_back(&store_.own(std::move(*table)));
     }
     for (const MemoryInfo& info : data().memories) {
@@ -167,6 +173,10 @@ class Maker {
       if (segment.mode == SegmentMode::Passive) continue;
       if (segment.mode == SegmentMode::Active) {
         const auto to = static_cast<std::uint32_t>(instance_.evaluate(segment.offset));
+        Table& table = *instance_.tables[segment.table];
+        if (data().tables[segment.table].import && table.contains(to, segment.items.size())) {
+          if (Status ready = table.before_write(); !ready) return ready;
+        }
         if (!instance_.init_table(segment.table, i, to, 0, segment.items.size())) {
           return outside(TrapCode::TableOutOfBounds, "element segment " + std::to_string(i));
         }
@@ -207,6 +217,7 @@ class Maker {
   StoreState& store_;
   InstanceState& instance_;
   std::span<const Extern* const> imports_;
+  std::string_view context_;
 };
 
 // Guest code of a store may call one another's directly, so one attachment of the thread has to do.
@@ -224,9 +235,9 @@ Status join_engine(StoreState& store, const ModuleState& module) {
 }  // namespace
 
 Result<InstanceState*> make_instance(StoreState& store, std::shared_ptr<const ModuleState> module,
-                                     std::span<const Extern* const> imports) {
+                                     std::span<const Extern* const> imports, std::string_view context) {
   if (Status joined = join_engine(store, *module); !joined) return std::move(joined).error();
-  return Maker(store, std::move(module), imports).make();
+  return Maker(store, std::move(module), imports, context).make();
 }
 
 }  // namespace shunt::wasm

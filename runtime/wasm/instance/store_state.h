@@ -14,13 +14,22 @@
 #include "runtime/wasm/instance/table.h"
 #include "runtime/wasm/instance/vm_context.h"
 #include "runtime/wasm/module/module_state.h"
+#include "runtime/wasm/tracing/store_trace.h"
 #include "shunt/runtime/instance.h"
 #include "shunt/thread.h"
 
 namespace shunt::wasm {
 
+struct BreakpointStep;
 struct InstanceState;
 class InterruptState;
+
+// Where a guest stopped, as far as it is known. The module is one of the store's.
+struct TrapPlace {
+  const ModuleState* module = nullptr;
+  InstanceState* instance = nullptr;  // known if an instruction in baseline code trapped
+  std::optional<std::uint32_t> function, module_offset;
+};
 
 // An append-only list that a signal handler may walk at any moment: a node is complete before it is reachable. Not
 // thread-safe.
@@ -72,12 +81,16 @@ struct StoreState {
   FrameWalker walker;                                // of the guest stack
   Thread* thread = nullptr;                          // while a call is in progress: of the thread that made it
   std::uint32_t depth = 0;                           // calls into guest code in progress
+  std::shared_ptr<BreakpointStep> step;              // the guest steps; null: it does not
   std::optional<Error> host_error;                   // with TrapCode::HostError: what the host function returned
   std::uint64_t table_elements_left;                 // of StoreOptions::max_table_elements
   std::uintptr_t fault_pc = 0;                       // written by the signal handler: the instruction that trapped
+  const VmContext* fault_context = nullptr;          // likewise, in baseline code: the context that it ran in
   // Likewise, of a trap in optimised code, which may be gone when the message is made.
   const ModuleState* fault_module = nullptr;
   std::optional<CodePlace> fault_place;
+  TrapPlace stopped_at;  // of the last call that did not return, whoever stopped it
+  StoreTrace trace;
   VmContext trap_context{};  // what the trap exit finds in the context register
 
   SignalSafeList<ModuleState> modules;    // whose code may run on this store's stack

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/wasm/instance/vm_context.h"
+#include "runtime/wasm/speculation/module_assumptions.h"
 #include "shunt/error.h"
 #include "shunt/runtime/module.h"
 
@@ -31,6 +32,16 @@ class Table {
     return count <= elements_.size() && index <= elements_.size() - count;
   }
 
+  // Code assumes that the table holds what its module put there. `unwritten` may be null: it does not. Both must
+  // outlive all writes.
+  void assume_unwritten(const ModuleAssumptions& assumptions, Assumption* unwritten) {
+    assumptions_ = &assumptions;
+    unwritten_ = unwritten;
+  }
+  // To be called before anything is written or grown, but for what the module's own segments put there. Blocks (a
+  // commit) if code assumes that it is not. Errors: the engine's; the table must stay as it is then.
+  Status before_write() const { return unwritten_ == nullptr ? Status(Ok{}) : assumptions_->withdraw(unwritten_); }
+
   // The number of elements before, or nothing if the table stayed as it was.
   std::optional<std::uint64_t> grow(std::uint64_t count, std::uint64_t reference);
 
@@ -42,6 +53,8 @@ class Table {
   std::uint64_t& elements_left_;
   std::vector<std::uint64_t> elements_;
   TableView view_;
+  const ModuleAssumptions* assumptions_ = nullptr;
+  Assumption* unwritten_ = nullptr;
 };
 
 }  // namespace shunt::wasm

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <cstring>
 #include <string>
-#include <utility>
 
 #include "runtime/wasm/instance/traps.h"
 
@@ -64,18 +63,26 @@ class AlternateStack {
 
   // One page without access below it.
   Status install() {
-    if (mapping_ != nullptr) munmap(std::exchange(mapping_, nullptr), bytes_);  // of an attempt that failed
     page_ = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
     const std::size_t usable = (sufficient_bytes() + page_ - 1) / page_ * page_;
     void* const mapping = mmap(nullptr, page_ + usable, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (mapping == MAP_FAILED) return failed("mmap");
+    stack_t own{};
+    own.ss_sp = static_cast<std::uint8_t*>(mapping) + page_;
+    own.ss_size = usable;
+    const char* call = "mprotect";
+    bool done = mprotect(mapping, page_, PROT_NONE) == 0;
+    if (done) {
+      call = "sigaltstack";
+      done = sigaltstack(&own, nullptr) == 0;
+    }
+    if (!done) {
+      Status why = failed(call);
+      munmap(mapping, page_ + usable);
+      return why;
+    }
     mapping_ = static_cast<std::uint8_t*>(mapping);
     bytes_ = page_ + usable;
-    stack_t own{};
-    own.ss_sp = mapping_ + page_;
-    own.ss_size = usable;
-    if (mprotect(mapping_, page_, PROT_NONE) != 0) return failed("mprotect");
-    if (sigaltstack(&own, nullptr) != 0) return failed("sigaltstack");
     return Ok{};
   }
 
@@ -110,7 +117,8 @@ Status prepare_thread_for_traps() {
 }
 
 std::size_t host_stack_left() {
-  thread_local const Bounds bounds = host_stack_bounds();
+  thread_local Bounds bounds;
+  if (bounds.end == 0) bounds = host_stack_bounds();  // for the main thread that reads a file, which may fail for once
   const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
   const bool inside = here >= bounds.lowest && here < bounds.end;
   return inside ? here - bounds.lowest : SIZE_MAX;

@@ -21,23 +21,25 @@ struct sigaction earlier[trap_signals.size()];
 
 // The innermost scope of this thread. initial-exec: reading it in a signal handler must not allocate.
 [[gnu::tls_model("initial-exec")]] thread_local const TrapScope* innermost = nullptr;
+// What it runs. Read by machine code.
+[[gnu::tls_model("initial-exec")]] thread_local ExecutionState* innermost_execution = nullptr;
 
 bool in_memory(const StoreState& store, std::uintptr_t address) {
   return store.memories.find([address](const LinearMemory& memory) { return memory.reserves(address); }) != nullptr;
 }
 
-TrapCode memory_fault(const StoreState& store, const ModuleState& module, std::uintptr_t pc, std::uintptr_t address) {
+TrapCode memory_fault(const StoreState& store, const BaselineCode& code, std::uintptr_t pc, std::uintptr_t address) {
   if (store.stack.guards(address)) return TrapCode::StackOverflow;
   constexpr std::uintptr_t first_page = 4096;  // never mapped: a null funcref's members
-  const TrapSite* const site = find_trap_site(*module.code, module.offset_of(pc));
+  const TrapSite* const site = find_trap_site(code, code_offset(code, pc));
   if (site == nullptr) return TrapCode::None;
   if (site->trap == TrapCode::IndirectCallToNull) return address < first_page ? site->trap : TrapCode::None;
   if (site->trap != TrapCode::MemoryOutOfBounds) return TrapCode::None;
   return in_memory(store, address) ? TrapCode::MemoryOutOfBounds : TrapCode::None;
 }
 
-TrapCode instruction_fault(const ModuleState& module, std::uintptr_t pc) {
-  const TrapSite* const site = find_trap_site(*module.code, module.offset_of(pc));
+TrapCode instruction_fault(const BaselineCode& code, std::uintptr_t pc) {
+  const TrapSite* const site = find_trap_site(code, code_offset(code, pc));
   return site == nullptr ? TrapCode::None : site->trap;
 }
 
@@ -45,10 +47,10 @@ bool is_access(int signal) {
   return signal == SIGSEGV || signal == SIGBUS;
 }
 
-// A fault in baseline code of `module`.
-TrapCode baseline_fault(const StoreState& store, const ModuleState& module, int signal, std::uintptr_t pc,
+// A fault in baseline code.
+TrapCode baseline_fault(const StoreState& store, const BaselineCode& code, int signal, std::uintptr_t pc,
                         std::uintptr_t address) {
-  return is_access(signal) ? memory_fault(store, module, pc, address) : instruction_fault(module, pc);
+  return is_access(signal) ? memory_fault(store, code, pc, address) : instruction_fault(code, pc);
 }
 
 // One in optimised code, where every access of linear memory may fault, and none of anything else that is reserved.
@@ -61,13 +63,15 @@ TrapCode optimised_fault(const StoreState& store, const CodePieces::Found& found
 // Whose code it is, and in which tier.
 struct CodeOwner {
   const ModuleState* module = nullptr;
+  const BaselineCode* baseline = nullptr;
   std::optional<CodePieces::Found> optimised;
 };
 
 CodeOwner owner_of(const StoreState& store, std::uintptr_t pc) {
   CodeOwner owner;
   owner.module = store.modules.find([&](const ModuleState& candidate) {
-    if (candidate.holds(pc)) return true;
+    owner.baseline = candidate.baseline_code_at(pc);
+    if (owner.baseline != nullptr) return true;
     if (candidate.tiers) owner.optimised = candidate.tiers->pieces().find(pc);
     return owner.optimised.has_value();
   });
@@ -83,12 +87,14 @@ bool claim(int signal, const siginfo_t& info, void* context) {
   const CodeOwner owner = owner_of(store, pc);
   if (owner.module == nullptr) return false;
   const TrapCode trap = owner.optimised ? optimised_fault(store, *owner.optimised, signal, address)
-                                        : baseline_fault(store, *owner.module, signal, pc, address);
+                                        : baseline_fault(store, *owner.baseline, signal, pc, address);
   if (trap == TrapCode::None) return false;
   store.fault_pc = pc;
   if (owner.optimised) {
     store.fault_module = owner.module;
     store.fault_place = owner.optimised->place;
+  } else {
+    store.fault_context = static_cast<const VmContext*>(guest_context(context));
   }
   store.execution.trap = static_cast<std::uint32_t>(trap);
   const BaselineCode& code = *owner.module->code;
@@ -130,7 +136,13 @@ Status install() {
   for (std::size_t i = 0; i < trap_signals.size(); ++i) {
     // Read first: our handler may run as soon as it is installed.
     if (sigaction(trap_signals[i], nullptr, &earlier[i]) != 0 || sigaction(trap_signals[i], &action, nullptr) != 0) {
-      return make_error(ErrorCode::SystemCall, std::string("sigaction: ") + std::strerror(errno));
+      const int error = errno;
+      while (i > 0) {
+        --i;
+        sigaction(trap_signals[i], &earlier[i], nullptr);
+      }
+      return make_error(ErrorCode::SystemCall, "a handler of the signals that guests trap by: sigaction: " +
+                                                   std::string(std::strerror(error)));
     }
   }
   return Ok{};
@@ -139,18 +151,28 @@ Status install() {
 }  // namespace
 
 Status install_trap_handlers() {
-  static const Status installed = install();  // once per process; the language makes it thread-safe
-  return installed;
+  static constinit std::mutex lock;         // protects `installed`, and the installation; a leaf
+  static constinit bool installed = false;  // what failed is tried again by the next who asks
+  const std::lock_guard hold(lock);
+  if (installed) return Ok{};
+  Status status = install();
+  installed = status.has_value();
+  return status;
 }
 
 TrapScope::TrapScope(StoreState& entered) noexcept : store(entered), outer(innermost) {
   innermost = this;
+  innermost_execution = &store.execution;
 }
 TrapScope::~TrapScope() {
   innermost = outer;
+  innermost_execution = outer == nullptr ? nullptr : &outer->store.execution;
 }
 const TrapScope* TrapScope::of_this_thread() noexcept {
   return innermost;
+}
+std::ptrdiff_t TrapScope::execution_offset() noexcept {
+  return static_cast<std::ptrdiff_t>(reinterpret_cast<std::uintptr_t>(&innermost_execution) - thread_pointer());
 }
 
 std::string_view describe(TrapCode trap) {
@@ -193,41 +215,40 @@ std::uintptr_t place_of_trap(const StoreState& store) {
   return store.fault_pc != 0 ? store.fault_pc : reinterpret_cast<std::uintptr_t>(store.execution.guest_pc) - 1;
 }
 
-// As far as it is known.
-struct Place {
-  const ModuleState* module = nullptr;
-  std::optional<std::uint32_t> function, module_offset;
-};
-
-Place baseline_place(const ModuleState& module, std::uintptr_t pc) {
-  const std::uint32_t offset = module.offset_of(pc);
-  Place place{.module = &module, .function = find_function(*module.code, offset), .module_offset = {}};
-  if (const TrapSite* const site = find_trap_site(*module.code, offset)) place.module_offset = site->module_offset;
+TrapPlace baseline_place(const ModuleState& module, const BaselineCode& code, std::uintptr_t pc,
+                         const VmContext* context) {
+  const std::uint32_t offset = code_offset(code, pc);
+  TrapPlace place{.module = &module, .function = find_function(code, offset)};
+  if (const TrapSite* const site = find_trap_site(code, offset)) {
+    place.module_offset = site->module_offset;
+    // Elsewhere, as where a call finds no room, the register may hold the callee's already.
+    if (place.function && context != nullptr) place.instance = context->instance;
+  }
   return place;
 }
 
-Place optimised_place(const ModuleState* module, const std::optional<CodePlace>& place) {
-  if (!place) return {.module = module, .function = {}, .module_offset = {}};
+TrapPlace optimised_place(const ModuleState* module, const std::optional<CodePlace>& place) {
+  if (!place) return {.module = module};
   return {.module = module, .function = place->function, .module_offset = place->module_offset};
 }
 
-// Of the trap that the store stopped with.
-Place trap_place(const StoreState& store) {
+}  // namespace
+
+TrapPlace trap_place(const StoreState& store) {
   if (store.fault_module != nullptr) return optimised_place(store.fault_module, store.fault_place);
   const std::uintptr_t pc = place_of_trap(store);
   const CodeOwner owner = owner_of(store, pc);
   if (owner.module == nullptr) return {};
-  return owner.optimised ? optimised_place(owner.module, owner.optimised->place) : baseline_place(*owner.module, pc);
+  return owner.optimised ? optimised_place(owner.module, owner.optimised->place)
+                         : baseline_place(*owner.module, *owner.baseline, pc, store.fault_context);
 }
-
-}  // namespace
 
 Error trap_error(const StoreState& store, TrapCode trap, std::string_view module_name) {
   const bool is_interrupt = trap == TrapCode::Interrupted;
   const ErrorCode code = is_interrupt ? ErrorCode::Interrupted : ErrorCode::Trap;
   std::string what(describe(trap));
   if (is_interrupt) what += ": " + store.interrupts->reason();
-  const Place place = trap_place(store);
+  const TrapPlace place = trap_place(store);
   if (place.module == nullptr) return make_error(code, std::string(module_name) + ": " + what);
   const ModuleData& module = *place.module->data;
   std::string message = module.source_name + ": " + what;

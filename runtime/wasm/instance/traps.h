@@ -44,6 +44,9 @@ class TrapScope {
 
   // Of the calling thread; null outside of any.
   static const TrapScope* of_this_thread() noexcept;
+  // Where each thread has the address of the ExecutionState of its innermost scope: bytes from thread_pointer()
+  // (fault_context.h), the same on every thread.
+  static std::ptrdiff_t execution_offset() noexcept;
 
   StoreState& store;
   const TrapScope* const outer;
@@ -51,6 +54,9 @@ class TrapScope {
 
 // As the specification's tests word it: "integer divide by zero".
 std::string_view describe(TrapCode trap);
+
+// Of the call that the store is about to leave: the instruction that trapped, or the call of the host that failed.
+TrapPlace trap_place(const StoreState& store);
 
 // "<module>: <what> in function <name> at byte 0x1234", as far as the place is known.
 Error trap_error(const StoreState& store, TrapCode trap, std::string_view module_name);

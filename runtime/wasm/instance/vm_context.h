@@ -88,6 +88,7 @@ enum class Builtin : std::uint32_t {
   TableInit,   // (dst, src, n, segment << 32 | table)
   ElemDrop,    // (segment)
   FlagString,  // (buffer, capacity, function index of the import) -> length
+  Breakpoint,  // (baseline::DebugSite*, stack pointer)
   Count_,
 };
 using BuiltinFunction = std::uint64_t (*)(VmContext*, std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t);
@@ -113,6 +114,10 @@ inline constexpr std::size_t own_globals_offset = (sizeof(VmContext) + 15) / 16 
 // into the stub, published as ExecutionState::guest_pc, with the guest's stack pointer. The same for all tiers: it
 // finds the store by the thread. Returns 0: the guest goes on; else to trap (execution->trap says why). Never throws.
 using DetourFunction = std::uint32_t (*)(const void* site);
+
+// What a trace site's stub calls, on the host's stack: a function of the context's instance was entered, or is about to
+// return. `frame` is the stack pointer of its frame: the same at both. Never throws.
+using TraceFunction = void (*)(VmContext* context, std::uint32_t event, const void* frame);
 
 // Called by host-call thunks on the host's stack. `slots` holds the arguments as 64-bit words and takes the results.
 // Returns 0, or non-zero to trap (execution->trap says why). Never throws.

@@ -62,9 +62,8 @@ class FunctionSink {
 };
 
 // Decodes and validates with wabt's library: WebAssembly 2.0 without vector operations. Errors: BadModule, message
-// "<name>: byte 0x1234: <what>", also for a module beyond the limits of module/limits.h; OutOfMemory; what the sink
-// returned. Thread-safe.
+// "<name>: byte 0x1234: <what>"; LimitExceeded, likewise; OutOfMemory; what the sink returned. Thread-safe.
 Result<std::unique_ptr<ModuleData>> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name,
-                                                FunctionSink& sink);
+                                                FunctionSink& sink, const runtime::ModuleLimits& limits = {});
 
 }  // namespace shunt::wasm

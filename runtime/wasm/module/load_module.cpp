@@ -5,11 +5,13 @@
 
 #include "runtime/wasm/control/detour.h"
 #include "runtime/wasm/instance/host_function.h"
+#include "runtime/wasm/instance/traps.h"
 #include "runtime/wasm/module/code_names.h"
 #include "runtime/wasm/module/flag_imports.h"
 #include "runtime/wasm/module/module_loader.h"
 #include "runtime/wasm/module/type_registry.h"
 #include "runtime/wasm/tiers/module_bodies.h"
+#include "runtime/wasm/tracing/trace_calls.h"
 #include "shunt/runtime/module.h"
 
 namespace shunt::wasm {
@@ -19,6 +21,13 @@ using Clock = std::chrono::steady_clock;
 
 std::uint64_t since(Clock::time_point start) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count());
+}
+
+flags::ViewedFlags viewed(std::span<const FlagImport> imports) {
+  std::vector<flags::ViewedFlag> flags;
+  flags.reserve(imports.size());
+  for (const FlagImport& import : imports) flags.push_back({import.flag, import.type, import.variant});
+  return flags::ViewedFlags(std::move(flags));
 }
 
 // Passes bodies on to the compiler, which can only be made when the module's imports are known, and takes the time it
@@ -33,15 +42,24 @@ class CompilingSink final : public FunctionSink {
     Result<std::vector<FlagImport>> imports = resolve_flag_imports(module, flags_);
     if (!imports) return std::move(imports).error();
     state_.flag_imports = std::move(*imports);
+    state_.viewed_flags = viewed(state_.flag_imports);
     BaselineOptions options{.engine = &engine_,
                             .flags = &flags_,
                             .flag_imports = state_.flag_imports,
                             .host_call = &call_host_function,
                             .interrupt = options_.interruptible ? &state_.control->interrupt : nullptr,
-                            .detour = &serve_detour};
+                            .detour = &serve_detour,
+                            .execution_offset = TrapScope::execution_offset()};
+    if (state_.tracing) {
+      options.trace_keys = &state_.tracing->prepare(module);
+      options.trace = &trace_call;
+    }
     if (state_.tiers) {
       Status prepared = state_.tiers->prepare(module.functions.size() - module.imported_functions, options);
       if (!prepared) return prepared;
+    }
+    if (state_.breakpoints) {
+      state_.breakpoints->prepare(module.functions.size() - module.imported_functions, options);
     }
     compiler_.emplace(options);
     Status begun = compiler_->begin_code(module);
@@ -50,6 +68,7 @@ class CompilingSink final : public FunctionSink {
   }
 
   Status function(const FunctionBody& body) override {
+    if (state_.breakpoints) state_.breakpoints->add(body);
     const Clock::time_point start = Clock::now();
     Status compiled = compiler_->function(body);
     state_.stats.compile_ns += since(start);
@@ -80,6 +99,11 @@ void complete(ModuleState& state) {
   state.stats.flag_sites = state.code->flag_sites.size();
 }
 
+std::int32_t hot_count(const runtime::ModuleOptions& options) {
+  constexpr std::uint32_t most = 1U << 30;  // far from where counters wrap around
+  return static_cast<std::int32_t>(std::clamp(options.hot_count, 1U, most));
+}
+
 }  // namespace
 
 Status ModuleLoader::check_tier(const runtime::ModuleOptions& options) const {
@@ -92,11 +116,13 @@ Status ModuleLoader::check_tier(const runtime::ModuleOptions& options) const {
 Status ModuleLoader::compile_baseline(ModuleState& state, std::span<const std::uint8_t> bytes,
                                       const runtime::ModuleOptions& options) {
   state.control = std::make_unique<ControlKeys>(engine_);
+  if (options.traceable) state.tracing = std::make_unique<ModuleTracing>();
   CompilingSink sink(engine_, flags_, state, options);
   const Clock::time_point start = Clock::now();
-  Result<std::unique_ptr<ModuleData>> data = read_module(bytes, options.name, sink);
+  Result<std::unique_ptr<ModuleData>> data = read_module(bytes, options.name, sink, options.limits);
   if (!data) return std::move(data).error();
   state.data = std::move(*data);
+  if (state.tiers) state.assumptions = std::make_unique<ModuleAssumptions>(engine_, *state.data);
   state.stats.decode_ns = since(start) - state.stats.compile_ns;
 
   const Clock::time_point finishing = Clock::now();
@@ -122,13 +148,16 @@ Status ModuleLoader::optimise_all(ModuleState& state, std::span<const std::uint8
 Result<runtime::Module> ModuleLoader::load(std::span<const std::uint8_t> bytes, const runtime::ModuleOptions& options) {
   if (Status there = check_tier(options); !there) return std::move(there).error();
   auto state = std::make_shared<ModuleState>();
+  state->flags = &flags_;
   if (options.tier != runtime::Tier::Baseline) {
     const auto when = options.tier == runtime::Tier::Auto ? Tiers::When::Hot : Tiers::When::Asked;
-    state->tiers = std::make_unique<Tiers>(engine_, flags_, optimising_, when);
+    state->tiers = std::make_unique<Tiers>(engine_, flags_, optimising_, when, hot_count(options));
   }
+  if (options.debuggable) state->breakpoints = std::make_unique<Breakpoints>(engine_, flags_);
   if (Status compiled = compile_baseline(*state, bytes, options); !compiled) return std::move(compiled).error();
+  if (state->breakpoints) state->breakpoints->begin(*state, bytes);
   if (state->tiers) {
-    state->tiers->begin(*state, bytes);
+    if (Status begun = state->tiers->begin(*state, bytes); !begun) return std::move(begun).error();
     if (options.tier == runtime::Tier::Optimising) {
       if (Status optimised = optimise_all(*state, bytes); !optimised) return std::move(optimised).error();
     }
@@ -196,7 +225,10 @@ std::vector<ExportType> Module::exports() const {
 }
 
 TierStats Module::tier_stats() const {
-  return state_->tiers ? state_->tiers->stats() : TierStats{};
+  if (!state_->tiers) return {};
+  TierStats stats = state_->tiers->stats();
+  stats.withdrawn = state_->assumptions->withdrawn();
+  return stats;
 }
 
 const CompileStats& Module::stats() const {

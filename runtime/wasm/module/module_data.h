@@ -38,6 +38,7 @@ struct ImportedExtern {
 struct TableInfo {
   TableType type;
   std::optional<ImportedExtern> import;
+  bool is_written = false;  // by an instruction of the module; known once all functions have been read
 };
 struct MemoryInfo {
   MemoryType type;
@@ -47,6 +48,7 @@ struct GlobalInfo {
   GlobalType type;
   std::optional<ImportedExtern> import;
   ConstExpr init;
+  bool is_written = false;  // like TableInfo::is_written
 };
 
 enum class ExternKind : std::uint8_t { Function, Table, Memory, Global };
@@ -76,6 +78,7 @@ struct DataSegment {
 
 struct ModuleData {
   std::string source_name;  // ModuleOptions::name
+  runtime::ModuleLimits limits;
   std::vector<FunctionType> types;
   std::vector<FunctionInfo> functions;  // index space: imports first
   std::uint32_t imported_functions = 0;

@@ -7,6 +7,7 @@
 #include <wabt/binary-reader-nop.h>
 #include <wabt/shared-validator.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -141,7 +142,13 @@ class ModuleReader final : public wabt::BinaryReaderNop {
   // A failure at a byte of the module. The first one counts.
   wabt::Result fail(std::size_t offset, std::string what);
   wabt::Result fail_here(std::string what) { return fail(state->offset, std::move(what)); }
-  wabt::Result limit(std::size_t count, std::size_t most, std::string_view what);
+  // `name`: the limit's, in ModuleLimits.
+  wabt::Result limit(std::uint64_t count, std::uint64_t most, std::string_view what, std::string_view name);
+  [[nodiscard]] const runtime::ModuleLimits& limits() const { return module_.limits; }
+  // Each of `count` things that are announced takes a byte at least: how many there can be.
+  [[nodiscard]] std::size_t at_most_left(std::size_t count) const {
+    return std::min(count, state->size - std::min(state->size, state->offset));
+  }
   // Turns a validator's failure into ours.
   wabt::Result check(wabt::Result result, std::size_t offset);
   wabt::Result check_here(wabt::Result result) { return check(result, state->offset); }
@@ -161,6 +168,11 @@ class ModuleReader final : public wabt::BinaryReaderNop {
   wabt::Result emit(wabt::Result validated, std::uint64_t imm = 0);
   wabt::Result emit(wabt::Result validated, std::uint32_t a, std::uint32_t b);
   wabt::Result check_constant(wabt::Opcode opcode);
+  void note_table_write(wabt::Index table);
+  // More of what ModuleLimits::values_passed counts.
+  wabt::Result pass(std::uint64_t values);
+  wabt::Result pass(const FunctionType& type) { return pass(type.params.size() + type.results.size()); }
+  [[nodiscard]] std::uint64_t label_values(wabt::Index depth) const;
   [[nodiscard]] wabt::Location at_op() const { return wabt::Location(op_offset_); }
   wabt::Result emit_constant(wabt::Type type, std::uint64_t bits);
   wabt::Result enter_block(wabt::Result (BodyValidator::*validate)(std::uint32_t), wabt::Type signature);
@@ -172,12 +184,14 @@ class ModuleReader final : public wabt::BinaryReaderNop {
   BodyValidator bodies_;
   std::optional<Error> sink_error_;
   bool failed_ = false;
+  ErrorCode failure_code_ = ErrorCode::BadModule;
   std::size_t failure_offset_ = 0;
   std::string failure_;
   std::span<const std::uint8_t> name_payload_;
   wabt::Offset section_end_ = 0;
   bool skipping_ = false;  // a custom section
   bool code_begun_ = false;
+  std::optional<wabt::Index> data_count_;
 
   // Of the body or constant expression that is being read.
   bool in_init_expr_ = false;
@@ -193,6 +207,10 @@ class ModuleReader final : public wabt::BinaryReaderNop {
   std::vector<std::uint32_t> br_targets_;
   std::vector<std::uint32_t> block_sizes_;  // signature sizes of the open blocks
   std::size_t open_block_types_ = 0;        // their sum
+
+  // Of the module.
+  std::uint64_t all_locals_ = 0;
+  std::uint64_t values_passed_ = 0;
 };
 
 }  // namespace shunt::wasm

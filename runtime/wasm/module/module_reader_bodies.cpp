@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "runtime/wasm/module/limits.h"
 #include "runtime/wasm/module/module_reader.h"
 
 namespace shunt::wasm {
@@ -56,13 +55,15 @@ Result ModuleReader::BeginCodeSection(wabt::Offset size) {
 }
 
 Result ModuleReader::BeginFunctionBody(Index function, wabt::Offset size) {
-  if (Failed(limit(size, limits::body_bytes, "bytes in a function body"))) return Result::Error;
+  if (Failed(limit(size, limits().body_bytes, "bytes in a function body", "body_bytes"))) return Result::Error;
   const FunctionType& type = module_.type_of_function(function);
   body_ = {.function = function,
            .type = &type,
            .offset = static_cast<std::uint32_t>(state->offset),
            .size = static_cast<std::uint32_t>(size)};
   locals_.assign(type.params.begin(), type.params.end());
+  all_locals_ += locals_.size();
+  if (Failed(limit(all_locals_, limits().all_locals, "locals of all functions", "all_locals"))) return Result::Error;
   ops_.clear();
   br_targets_.clear();
   block_sizes_.clear();
@@ -80,9 +81,11 @@ Result ModuleReader::OnLocalDeclCount(Index count) {
 
 Result ModuleReader::OnLocalDecl(Index index, Index count, wabt::Type type) {
   next_offset_ = static_cast<std::uint32_t>(state->offset);
-  if (Failed(limit(locals_.size() + count, limits::locals, "locals"))) return Result::Error;
+  if (Failed(limit(locals_.size() + count, limits().locals, "locals", "locals"))) return Result::Error;
   ValueType own{};
   if (Failed(convert(type, own))) return Result::Error;
+  all_locals_ += count;
+  if (Failed(limit(all_locals_, limits().all_locals, "locals of all functions", "all_locals"))) return Result::Error;
   locals_.insert(locals_.end(), count, own);
   if (index + 1 == local_groups_) bodies_.begin_function(*body_.type, locals_);
   return Result::Ok;
@@ -107,7 +110,8 @@ Result ModuleReader::OnOpcode(Opcode opcode) {
   opcode_ = opcode;
   if (in_init_expr_) return check_constant(opcode);
   const std::size_t operands = bodies_.checker().type_stack_size();
-  return operands <= limits::operands ? Result(Result::Ok) : limit(operands, limits::operands, "operands");
+  return operands <= limits().operands ? Result(Result::Ok)
+                                       : limit(operands, limits().operands, "operands", "operands");
 }
 
 // Undefined and disabled opcodes are refused by the reader, with their bytes.
@@ -150,18 +154,28 @@ Result ModuleReader::emit_constant(wabt::Type type, std::uint64_t bits) {
   return emit(in_init_expr_ ? validator_.OnConst(at_op(), type) : bodies_.checker().OnConst(type), bits);
 }
 
+Result ModuleReader::pass(std::uint64_t values) {
+  values_passed_ += values;
+  return limit(values_passed_, limits().values_passed, "values passed by calls, blocks and branches", "values_passed");
+}
+
+// At least as many as a branch to the label takes.
+std::uint64_t ModuleReader::label_values(Index depth) const {
+  return depth < block_sizes_.size() ? block_sizes_[block_sizes_.size() - 1 - depth] : body_.type->results.size();
+}
+
 Result ModuleReader::enter_block(Result (BodyValidator::*validate)(std::uint32_t), wabt::Type signature) {
   const std::uint32_t type = block_type_index(signature);
   if (type >= block_types_.size()) {
     return fail(op_offset_, "function type variable out of range: " + std::to_string(type - first_module_block_type) +
                                 " (max " + std::to_string(module_.types.size()) + ")");
   }
-  if (Failed(emit((bodies_.*validate)(type), type, 0))) return Result::Error;
+  if (Failed(pass(block_types_[type])) || Failed(emit((bodies_.*validate)(type), type, 0))) return Result::Error;
   const std::size_t size = block_types_[type].params.size() + block_types_[type].results.size();
   block_sizes_.push_back(static_cast<std::uint32_t>(size));
   open_block_types_ += size;
-  if (Failed(limit(block_sizes_.size(), limits::open_blocks, "nested blocks"))) return Result::Error;
-  return limit(open_block_types_, limits::open_block_types, "types of nested blocks");
+  if (Failed(limit(block_sizes_.size(), limits().open_blocks, "nested blocks", "open_blocks"))) return Result::Error;
+  return limit(open_block_types_, limits().open_block_types, "types of nested blocks", "open_block_types");
 }
 
 Result ModuleReader::OnBlockExpr(wabt::Type signature) {
@@ -189,14 +203,20 @@ Result ModuleReader::OnEndExpr() {
 }
 
 Result ModuleReader::OnBrExpr(Index depth) {
+  if (Failed(pass(label_values(depth)))) return Result::Error;
   return emit(bodies_.checker().OnBr(depth), depth, 0);
 }
 Result ModuleReader::OnBrIfExpr(Index depth) {
+  if (Failed(pass(label_values(depth)))) return Result::Error;
   return emit(bodies_.checker().OnBrIf(depth), depth, 0);
 }
 
 Result ModuleReader::OnBrTableExpr(Index count, Index* depths, Index default_depth) {
-  if (Failed(limit(count, limits::br_table_targets, "targets of a br_table"))) return Result::Error;
+  if (Failed(limit(count, limits().br_table_targets, "targets of a br_table", "br_table_targets")))
+    return Result::Error;
+  std::uint64_t values = label_values(default_depth);
+  for (const Index depth : std::span(depths, count)) values += label_values(depth);
+  if (Failed(pass(values))) return Result::Error;
   const auto first = static_cast<std::uint32_t>(br_targets_.size());
   br_targets_.insert(br_targets_.end(), depths, depths + count);
   br_targets_.push_back(default_depth);
@@ -204,6 +224,7 @@ Result ModuleReader::OnBrTableExpr(Index count, Index* depths, Index default_dep
 }
 
 Result ModuleReader::OnReturnExpr() {
+  if (Failed(pass(body_.type->results.size()))) return Result::Error;
   return emit(bodies_.checker().OnReturn());
 }
 Result ModuleReader::OnUnreachableExpr() {
@@ -225,9 +246,11 @@ Result ModuleReader::OnSelectExpr(Index count, wabt::Type* types) {
 }
 
 Result ModuleReader::OnCallExpr(Index function) {
+  if (function < module_.functions.size() && Failed(pass(module_.type_of_function(function)))) return Result::Error;
   return emit(bodies_.call(function), function, 0);
 }
 Result ModuleReader::OnCallIndirectExpr(Index type, Index table) {
+  if (type < module_.types.size() && Failed(pass(module_.types[type]))) return Result::Error;
   return emit(bodies_.call_indirect(type, table), type, table);
 }
 
@@ -245,6 +268,7 @@ Result ModuleReader::OnGlobalGetExpr(Index global) {
               global, 0);
 }
 Result ModuleReader::OnGlobalSetExpr(Index global) {
+  if (global < module_.globals.size()) module_.globals[global].is_written = true;
   return emit(bodies_.global_set(global), global, 0);
 }
 
@@ -300,25 +324,35 @@ Result ModuleReader::OnDataDropExpr(Index segment) {
   return emit(bodies_.data_drop(segment), segment, 0);
 }
 
+// The index may not be valid yet.
+void ModuleReader::note_table_write(Index table) {
+  if (table < module_.tables.size()) module_.tables[table].is_written = true;
+}
+
 Result ModuleReader::OnTableGetExpr(Index table) {
   return emit(bodies_.table_get(table), table, 0);
 }
 Result ModuleReader::OnTableSetExpr(Index table) {
+  note_table_write(table);
   return emit(bodies_.table_set(table), table, 0);
 }
 Result ModuleReader::OnTableGrowExpr(Index table) {
+  note_table_write(table);
   return emit(bodies_.table_grow(table), table, 0);
 }
 Result ModuleReader::OnTableSizeExpr(Index table) {
   return emit(bodies_.table_size(table), table, 0);
 }
 Result ModuleReader::OnTableFillExpr(Index table) {
+  note_table_write(table);
   return emit(bodies_.table_fill(table), table, 0);
 }
 Result ModuleReader::OnTableCopyExpr(Index destination, Index source) {
+  note_table_write(destination);
   return emit(bodies_.table_copy(destination, source), destination, source);
 }
 Result ModuleReader::OnTableInitExpr(Index segment, Index table) {
+  note_table_write(table);
   return emit(bodies_.table_init(segment, table), segment, table);
 }
 Result ModuleReader::OnElemDropExpr(Index segment) {

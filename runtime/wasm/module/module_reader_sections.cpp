@@ -1,7 +1,6 @@
 #include <cstdio>
 #include <utility>
 
-#include "runtime/wasm/module/limits.h"
 #include "runtime/wasm/module/module_reader.h"
 
 namespace shunt::wasm {
@@ -67,7 +66,7 @@ Error ModuleReader::failure() const {
   if (sink_error_) return *sink_error_;
   char place[32];
   std::snprintf(place, sizeof place, ": byte 0x%04zx: ", failure_offset_);
-  return make_error(ErrorCode::BadModule, module_.source_name + place + (failed_ ? failure_ : "malformed module"));
+  return make_error(failure_code_, module_.source_name + place + (failed_ ? failure_ : "malformed module"));
 }
 
 Result ModuleReader::fail(std::size_t offset, std::string what) {
@@ -79,10 +78,11 @@ Result ModuleReader::fail(std::size_t offset, std::string what) {
   return Result::Error;
 }
 
-Result ModuleReader::limit(std::size_t count, std::size_t most, std::string_view what) {
+Result ModuleReader::limit(std::uint64_t count, std::uint64_t most, std::string_view what, std::string_view name) {
   if (count <= most) return Result::Ok;
-  return fail_here(std::to_string(count) + " " + std::string(what) + ": this runtime takes at most " +
-                   std::to_string(most));
+  if (!failed_) failure_code_ = ErrorCode::LimitExceeded;
+  return fail_here(std::to_string(count) + " " + std::string(what) + ": at most " + std::to_string(most) +
+                   " are allowed (ModuleLimits::" + std::string(name) + ")");
 }
 
 Result ModuleReader::check(Result result, std::size_t offset) {
@@ -112,6 +112,11 @@ Result ModuleReader::convert(wabt::Type type, ValueType& out) {
 
 Result ModuleReader::EndModule() {
   if (Failed(begin_code())) return Result::Error;
+  // wabt compares them only if there is a data section.
+  if (data_count_ && *data_count_ != module_.data.size()) {
+    return fail_here("data segment count is " + std::to_string(module_.data.size()) + ", the data count section says " +
+                     std::to_string(*data_count_));
+  }
   return check_here(validator_.EndModule());
 }
 
@@ -132,15 +137,15 @@ Result ModuleReader::BeginCustomSection(Index, wabt::Offset, std::string_view na
 }
 
 Result ModuleReader::OnTypeCount(Index count) {
-  if (Failed(limit(count, limits::types, "types"))) return Result::Error;
-  module_.types.reserve(count);
+  if (Failed(limit(count, limits().types, "types", "types"))) return Result::Error;
+  module_.types.reserve(at_most_left(count));
   return Result::Ok;
 }
 
 Result ModuleReader::OnFuncType(Index index, Index param_count, wabt::Type* params, Index result_count,
                                 wabt::Type* results) {
-  if (Failed(limit(param_count, limits::parameters, "parameters")) ||
-      Failed(limit(result_count, limits::results, "results"))) {
+  if (Failed(limit(param_count, limits().parameters, "parameters", "parameters")) ||
+      Failed(limit(result_count, limits().results, "results", "results"))) {
     return Result::Error;
   }
   FunctionType& type = module_.types.emplace_back();
@@ -156,14 +161,14 @@ Result ModuleReader::OnFuncType(Index index, Index param_count, wabt::Type* para
 }
 
 Result ModuleReader::OnImportCount(Index count) {
-  if (Failed(limit(count, limits::functions, "imports"))) return Result::Error;
-  module_.imports.reserve(count);
+  if (Failed(limit(count, limits().functions, "imports", "functions"))) return Result::Error;
+  module_.imports.reserve(at_most_left(count));
   return Result::Ok;
 }
 
 Result ModuleReader::import_name(std::string_view module, std::string_view name) {
-  if (Failed(limit(module.size(), limits::name_bytes, "bytes in a name"))) return Result::Error;
-  return limit(name.size(), limits::name_bytes, "bytes in a name");
+  if (Failed(limit(module.size(), limits().name_bytes, "bytes in a name", "name_bytes"))) return Result::Error;
+  return limit(name.size(), limits().name_bytes, "bytes in a name", "name_bytes");
 }
 
 Result ModuleReader::OnImportFunc(Index, std::string_view module, std::string_view name, Index function, Index type) {
@@ -202,8 +207,8 @@ Result ModuleReader::OnImportGlobal(Index, std::string_view module, std::string_
 
 Result ModuleReader::OnFunctionCount(Index count) {
   const std::size_t all = std::size_t{count} + module_.functions.size();
-  if (Failed(limit(all, limits::functions, "functions"))) return Result::Error;
-  module_.functions.reserve(all);
+  if (Failed(limit(all, limits().functions, "functions", "functions"))) return Result::Error;
+  module_.functions.reserve(module_.functions.size() + at_most_left(count));
   return Result::Ok;
 }
 
@@ -213,7 +218,7 @@ Result ModuleReader::OnFunction(Index, Index type) {
 }
 
 Result ModuleReader::OnTableCount(Index count) {
-  return limit(std::size_t{count} + module_.tables.size(), limits::tables, "tables");
+  return limit(std::size_t{count} + module_.tables.size(), limits().tables, "tables", "tables");
 }
 
 Result ModuleReader::OnTable(Index, wabt::Type element, const wabt::Limits* limits) {
@@ -221,6 +226,8 @@ Result ModuleReader::OnTable(Index, wabt::Type element, const wabt::Limits* limi
 }
 
 Result ModuleReader::add_table(wabt::Type element, const wabt::Limits& limits, std::optional<ImportedExtern> import) {
+  if (Failed(limit(limits.initial, module_.limits.table_elements, "elements of a table", "table_elements")))
+    return Result::Error;
   TableInfo info{.type = {.limits = to_limits(limits)}, .import = std::move(import)};
   if (Failed(convert(element, info.type.element))) return Result::Error;
   module_.tables.push_back(std::move(info));
@@ -232,12 +239,15 @@ Result ModuleReader::OnMemory(Index, const wabt::Limits* limits) {
 }
 
 Result ModuleReader::add_memory(const wabt::Limits& limits, std::optional<ImportedExtern> import) {
+  if (Failed(check_here(validator_.OnMemory(here(), limits)))) return Result::Error;
+  if (Failed(limit(limits.initial, module_.limits.memory_pages, "pages of a memory", "memory_pages")))
+    return Result::Error;
   module_.memories.push_back({.type = {.limits = to_limits(limits)}, .import = std::move(import)});
-  return check_here(validator_.OnMemory(here(), limits));
+  return Result::Ok;
 }
 
 Result ModuleReader::OnGlobalCount(Index count) {
-  return limit(std::size_t{count} + module_.globals.size(), limits::functions, "globals");
+  return limit(std::size_t{count} + module_.globals.size(), limits().functions, "globals", "functions");
 }
 
 Result ModuleReader::BeginGlobal(Index, wabt::Type type, bool is_mutable) {
@@ -257,11 +267,11 @@ Result ModuleReader::EndGlobalInitExpr(Index) {
 }
 
 Result ModuleReader::OnExportCount(Index count) {
-  return limit(count, limits::functions, "exports");
+  return limit(count, limits().functions, "exports", "functions");
 }
 
 Result ModuleReader::OnExport(Index, wabt::ExternalKind kind, Index item, std::string_view name) {
-  if (Failed(limit(name.size(), limits::name_bytes, "bytes in a name"))) return Result::Error;
+  if (Failed(limit(name.size(), limits().name_bytes, "bytes in a name", "name_bytes"))) return Result::Error;
   ExternKind own_kind{};
   switch (kind) {
     case wabt::ExternalKind::Func:
@@ -290,7 +300,7 @@ Result ModuleReader::OnStartFunction(Index function) {
 }
 
 Result ModuleReader::OnElemSegmentCount(Index count) {
-  return limit(count, limits::element_segments, "element segments");
+  return limit(count, limits().element_segments, "element segments", "element_segments");
 }
 
 Result ModuleReader::BeginElemSegment(Index, Index table, std::uint8_t flags) {
@@ -314,8 +324,9 @@ Result ModuleReader::OnElemSegmentElemType(Index, wabt::Type type) {
 }
 
 Result ModuleReader::OnElemSegmentElemExprCount(Index, Index count) {
-  if (Failed(limit(count, limits::segment_elements, "elements in a segment"))) return Result::Error;
-  module_.elements.back().items.reserve(count);
+  if (Failed(limit(count, limits().segment_elements, "elements in a segment", "segment_elements")))
+    return Result::Error;
+  module_.elements.back().items.reserve(at_most_left(count));
   return Result::Ok;
 }
 
@@ -332,14 +343,15 @@ Result ModuleReader::OnElemSegmentElemExpr_RefFunc(Index, Index function) {
 }
 
 Result ModuleReader::OnDataCount(Index count) {
-  if (Failed(limit(count, limits::data_segments, "data segments"))) return Result::Error;
+  if (Failed(limit(count, limits().data_segments, "data segments", "data_segments"))) return Result::Error;
+  data_count_ = count;
   validator_.OnDataCount(count);
   bodies_.set_data_count(count);
   return Result::Ok;
 }
 
 Result ModuleReader::OnDataSegmentCount(Index count) {
-  return limit(count, limits::data_segments, "data segments");
+  return limit(count, limits().data_segments, "data segments", "data_segments");
 }
 
 Result ModuleReader::BeginDataSegment(Index, Index memory, std::uint8_t flags) {

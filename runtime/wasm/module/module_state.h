@@ -9,16 +9,20 @@
 #include <vector>
 
 #include "runtime/wasm/baseline/baseline.h"
+#include "runtime/wasm/breakpoints/breakpoints.h"
 #include "runtime/wasm/control/control_keys.h"
 #include "runtime/wasm/module/module_data.h"
+#include "runtime/wasm/speculation/module_assumptions.h"
 #include "runtime/wasm/tiers/tiers.h"
+#include "runtime/wasm/tracing/module_tracing.h"
+#include "shunt/runtime/flag_view.h"
 
 namespace shunt::wasm {
 
 inline constexpr std::string_view flags_module = "flags";  // imports from here are reads of feature flags
 
-// Immutable once loaded but for `tiers`, so instances on any thread share it. Its code's sites belong to keys of the
-// flag set that it was loaded with, which must outlive it.
+// Immutable once loaded but for `tiers`, `tracing` and `breakpoints`, so instances on any thread share it. Its code's
+// sites belong to keys of the flag set that it was loaded with, which must outlive it.
 struct ModuleState {
   ModuleState() = default;
   ~ModuleState();
@@ -26,9 +30,14 @@ struct ModuleState {
   ModuleState& operator=(const ModuleState&) = delete;
 
   std::unique_ptr<ModuleData> data;
-  std::vector<FlagImport> flag_imports;  // one per imported function
-  std::unique_ptr<ControlKeys> control;  // ends after `code`, whose sites belong to them
-  std::unique_ptr<Tiers> tiers;          // ends after `code`, whose entries lead to it; null: the baseline tier alone
+  flags::FlagSet* flags = nullptr;
+  std::vector<FlagImport> flag_imports;            // one per imported function
+  flags::ViewedFlags viewed_flags;                 // what they read, by imported function
+  std::unique_ptr<ControlKeys> control;            // ends after `code`, whose sites belong to them
+  std::unique_ptr<ModuleTracing> tracing;          // ends after `code` likewise; null: it is not traceable
+  std::unique_ptr<ModuleAssumptions> assumptions;  // ends after `tiers`, whose code has their sites; null like it
+  std::unique_ptr<Tiers> tiers;  // ends after `code`, whose entries lead to it; null: the baseline tier alone
+  std::unique_ptr<Breakpoints> breakpoints;  // likewise; null: the module is not debuggable
   std::unique_ptr<BaselineCode> code;
   std::vector<std::uint32_t> canonical_types;                         // by type index
   std::unordered_map<std::string_view, const ExportRecord*> exports;  // by name; points into `data`
@@ -38,13 +47,16 @@ struct ModuleState {
   [[nodiscard]] const std::uint8_t* entry(std::uint32_t defined_function) const {
     return code->code.data() + code->entries[defined_function];
   }
-  [[nodiscard]] bool holds(std::uintptr_t pc) const {
-    return pc - reinterpret_cast<std::uintptr_t>(code->code.data()) < code->code.size();
-  }
-  [[nodiscard]] std::uint32_t offset_of(std::uintptr_t pc) const {
-    return static_cast<std::uint32_t>(pc - reinterpret_cast<std::uintptr_t>(code->code.data()));
+  // The code of the baseline tier that holds `pc`: the module's, or a debug version's; or null. Async-signal-safe.
+  [[nodiscard]] const BaselineCode* baseline_code_at(std::uintptr_t pc) const noexcept {
+    if (pc - reinterpret_cast<std::uintptr_t>(code->code.data()) < code->code.size()) return code.get();
+    return breakpoints ? breakpoints->find(pc) : nullptr;
   }
 };
+
+[[nodiscard]] inline std::uint32_t code_offset(const BaselineCode& code, std::uintptr_t pc) noexcept {
+  return static_cast<std::uint32_t>(pc - reinterpret_cast<std::uintptr_t>(code.code.data()));
+}
 
 // The trap site at exactly this code offset, or null. Async-signal-safe.
 const TrapSite* find_trap_site(const BaselineCode& code, std::uint32_t offset);

@@ -6,12 +6,13 @@
 #include <algorithm>
 #include <optional>
 
-#include "runtime/wasm/module/limits.h"
+#include "shunt/runtime/module_limits.h"
 
 namespace shunt::wasm {
 namespace {
 
 constexpr std::uint8_t function_names_subsection = 1;
+constexpr std::uint32_t longest_name = runtime::ModuleLimits{}.name_bytes;
 
 // What is left to read. Each member function takes from the front, or returns nothing and leaves the rest as it was.
 struct Cursor {
@@ -47,8 +48,7 @@ std::vector<std::string> read_map(Cursor cursor, std::size_t functions) {
     const auto text = cursor.bytes();
     if (!text) break;
     const char* const first = reinterpret_cast<const char*>(text->data());
-    if (*function >= functions || text->size() > limits::name_bytes || !wabt::IsValidUtf8(first, text->size()))
-      continue;
+    if (*function >= functions || text->size() > longest_name || !wabt::IsValidUtf8(first, text->size())) continue;
     if (names.size() <= *function) names.resize(std::size_t{*function} + 1);
     names[*function].assign(first, text->size());
   }

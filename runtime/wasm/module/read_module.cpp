@@ -1,8 +1,8 @@
+#include <algorithm>
 #include <new>
 #include <stdexcept>
 
 #include "runtime/wasm/module/function_body.h"
-#include "runtime/wasm/module/limits.h"
 #include "runtime/wasm/module/module_reader.h"
 #include "runtime/wasm/module/name_section.h"
 
@@ -19,10 +19,36 @@ void name_functions(ModuleData& module, std::span<const std::uint8_t> name_paylo
   }
 }
 
+// Without what is beyond the defaults where those are the most.
+runtime::ModuleLimits possible_limits(runtime::ModuleLimits limits) {
+  const runtime::ModuleLimits most;
+  limits.module_bytes = std::min(limits.module_bytes, most.module_bytes);
+  using Field = std::uint32_t runtime::ModuleLimits::*;
+  using L = runtime::ModuleLimits;
+  constexpr Field fields[] = {&L::types,
+                              &L::functions,
+                              &L::tables,
+                              &L::segment_elements,
+                              &L::element_segments,
+                              &L::data_segments,
+                              &L::parameters,
+                              &L::results,
+                              &L::locals,
+                              &L::body_bytes,
+                              &L::br_table_targets,
+                              &L::name_bytes,
+                              &L::operands,
+                              &L::open_blocks,
+                              &L::open_block_types};
+  for (const Field field : fields) limits.*field = std::min(limits.*field, most.*field);
+  return limits;
+}
+
 Result<std::unique_ptr<ModuleData>> read(std::span<const std::uint8_t> bytes, std::string_view source_name,
-                                         FunctionSink& sink) {
+                                         FunctionSink& sink, const runtime::ModuleLimits& limits) {
   auto module = std::make_unique<ModuleData>();
   module->source_name = source_name;
+  module->limits = limits;
   module->module_bytes = bytes.size();
   ModuleReader reader(*module, sink);
   const wabt::ReadBinaryOptions options(supported_features(), /*log_stream=*/nullptr, /*read_debug_names=*/false,
@@ -36,14 +62,15 @@ Result<std::unique_ptr<ModuleData>> read(std::span<const std::uint8_t> bytes, st
 }  // namespace
 
 Result<std::unique_ptr<ModuleData>> read_module(std::span<const std::uint8_t> bytes, std::string_view source_name,
-                                                FunctionSink& sink) {
-  if (bytes.size() > limits::module_bytes) {
-    return make_error(ErrorCode::BadModule, std::string(source_name) + ": " + std::to_string(bytes.size()) +
-                                                " bytes: this runtime takes at most " +
-                                                std::to_string(limits::module_bytes));
+                                                FunctionSink& sink, const runtime::ModuleLimits& limits) {
+  const runtime::ModuleLimits possible = possible_limits(limits);
+  if (bytes.size() > possible.module_bytes) {
+    return make_error(ErrorCode::LimitExceeded, std::string(source_name) + ": " + std::to_string(bytes.size()) +
+                                                    " bytes: at most " + std::to_string(possible.module_bytes) +
+                                                    " are allowed (ModuleLimits::module_bytes)");
   }
   try {
-    return read(bytes, source_name, sink);
+    return read(bytes, source_name, sink, possible);
   } catch (const std::bad_alloc&) {
     return make_error(ErrorCode::OutOfMemory, std::string(source_name) + ": not enough memory to read the module");
   } catch (const std::length_error&) {

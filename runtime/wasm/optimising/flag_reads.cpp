@@ -32,9 +32,12 @@ llvm::StringRef suffix(const llvm::Type& type) {
 
 llvm::FunctionCallee flag_read_function(llvm::Module& module, llvm::Type* result) {
   llvm::LLVMContext& context = module.getContext();
-  llvm::FunctionCallee callee =
-      module.getOrInsertFunction((prefix + suffix(*result)).str(), result, llvm::Type::getInt64Ty(context));
+  llvm::FunctionCallee callee = module.getOrInsertFunction(
+      (prefix + suffix(*result)).str(), result, llvm::Type::getInt64Ty(context), llvm::PointerType::getUnqual(context));
   keep_in_place(callee);
+  auto& function = *llvm::cast<llvm::Function>(callee.getCallee());
+  function.addParamAttr(1, llvm::Attribute::NoCapture);
+  function.addParamAttr(1, llvm::Attribute::ReadNone);
   return callee;
 }
 

@@ -11,8 +11,10 @@
 
 namespace shunt::wasm {
 
-// The function whose call `result f(i64 import)` reads the flag of an imported function; its value is zero while the
-// flag's sites fall through. One for each type: i32, i64, double.
+// The function whose call `result f(i64 import, ptr context)` reads the flag of an imported function; its value is zero
+// while the flag's sites fall through. One for each type: i32, i64, double. The i32 one also reads what is assumed of a
+// table (module_assumptions.h): zero while it holds. Tables are numbered behind the imported functions. The context is
+// passed so that it is there when the read becomes a site: nothing else may need the function's own.
 llvm::FunctionCallee flag_read_function(llvm::Module& module, llvm::Type* result);
 
 // The read that this is, or null.

@@ -7,6 +7,7 @@
 
 #include <array>
 
+#include "runtime/wasm/instance/flag_cells.h"
 #include "runtime/wasm/optimising/flag_reads.h"
 #include "shunt/codegen/orc.h"
 #include "shunt/runtime/flags.h"
@@ -26,35 +27,47 @@ bool is_truth(llvm::CallInst& read) {
 
 class SiteMaker {
  public:
-  SiteMaker(llvm::CallInst& read, const FlagImport& import)
-      : read_(read), import_(import), before_(read.getParent()), after_(llvm::SplitBlock(before_, &read)) {
+  explicit SiteMaker(llvm::CallInst& read)
+      : read_(read),
+        context_(read.getArgOperand(1)),
+        before_(read.getParent()),
+        after_(llvm::SplitBlock(before_, &read)) {
     after_->setName("flag.read");
     value_ = llvm::PHINode::Create(read.getType(), 3, "flag", after_->begin());
     value_->addIncoming(llvm::Constant::getNullValue(read.getType()), before_);
     before_->getTerminator()->eraseFromParent();
   }
 
-  void run() {
-    flags::Flag& flag = *import_.flag;
-    const bool is_variant = !import_.variant.empty();
+  void assume(Assumption& assumption) {
+    emit(assumption, std::array{arm("broken", 1)});
+    replace();
+  }
+
+  void read_flag(const FlagImport& import, std::uint32_t cell_offset) {
+    import_ = &import;
+    cell_offset_ = cell_offset;
+    flags::Flag& flag = *import.flag;
+    const bool is_variant = !import.variant.empty();
+    llvm::BasicBlock* const asks = loader("flag.asks", &SiteMaker::own_value);
     if (is_variant || is_truth(read_)) {
       llvm::BasicBlock* const on = arm("flag.on", 1);
-      llvm::BasicBlock* const stub = flag.may_be_demoted() ? demoted() : on;
-      DemotableKey& key = is_variant ? flag.variant(import_.variant) : flag.truth();
-      emit(key, std::array{on, stub, stub});
+      llvm::BasicBlock* const stub = flag.may_be_demoted() ? loader("flag.demoted", &SiteMaker::common_value) : asks;
+      DemotableSwitch& key = is_variant ? flag.variant(import.variant) : flag.truth();
+      emit(key, std::array{on, asks, stub, stub, asks});
     } else {
-      DemotableSwitch& key = flag.number(import_.type);
-      llvm::BasicBlock* const other = loader();
-      llvm::BasicBlock* const one = import_.type == flags::FlagType::I32 ? arm("flag.one", 1) : other;
-      std::vector<llvm::BasicBlock*> targets{one, other};
-      targets.resize(2 + key.values(), other);
-      emit(key, targets);
+      llvm::BasicBlock* const other = loader("flag.other", &SiteMaker::common_value);
+      llvm::BasicBlock* const one = import.type == flags::FlagType::I32 ? arm("flag.one", 1) : other;
+      emit(flag.number(import.type), std::array{one, other, asks, other, other, other, asks});
     }
+    replace();
+  }
+
+ private:
+  void replace() {
     read_.replaceAllUsesWith(value_);
     read_.eraseFromParent();
   }
 
- private:
   void emit(KeyBase& key, std::span<llvm::BasicBlock* const> targets) {
     llvm::IRBuilder<> builder(before_);
     builder.SetCurrentDebugLocation(read_.getDebugLoc());
@@ -72,40 +85,35 @@ class SiteMaker {
     return made;
   }
 
-  // The value in force. Acquire: what was written before the flag changed is seen.
-  llvm::Value* load(llvm::IRBuilder<>& builder) {
-    const auto address = reinterpret_cast<std::uintptr_t>(&import_.flag->bits(import_.type));
-    llvm::LoadInst* const bits = builder.CreateAlignedLoad(
-        builder.getInt64Ty(), builder.CreateIntToPtr(builder.getInt64(address), builder.getPtrTy()), llvm::Align(8));
+  // Of all contexts; of the instance's own.
+  llvm::Value* common_value(llvm::IRBuilder<>& builder) {
+    flags::Flag& flag = *import_->flag;
+    const std::atomic<std::uint64_t>& bits =
+        import_->variant.empty() ? flag.bits(import_->type) : flag.variant_bits(import_->variant);
+    return builder.CreateIntToPtr(builder.getInt64(reinterpret_cast<std::uintptr_t>(&bits)), builder.getPtrTy());
+  }
+  llvm::Value* own_value(llvm::IRBuilder<>& builder) {
+    return builder.CreateConstInBoundsGEP1_64(builder.getInt8Ty(), context_, cell_offset_);
+  }
+
+  // The bits that stand there, as the value. Acquire: what was written before the flag changed is seen.
+  llvm::BasicBlock* loader(const char* name, llvm::Value* (SiteMaker::*place)(llvm::IRBuilder<>&)) {
+    llvm::BasicBlock* const made = block(name);
+    llvm::IRBuilder<> builder(made);
+    llvm::LoadInst* const bits =
+        builder.CreateAlignedLoad(builder.getInt64Ty(), (this->*place)(builder), llvm::Align(8));
     bits->setAtomic(llvm::AtomicOrdering::Acquire);
-    if (read_.getType()->isDoubleTy()) return builder.CreateBitCast(bits, read_.getType());
-    return builder.CreateTrunc(bits, read_.getType());
-  }
-
-  llvm::BasicBlock* loader() {
-    llvm::BasicBlock* const made = block("flag.other");
-    llvm::IRBuilder<> builder(made);
-    value_->addIncoming(load(builder), made);
-    builder.CreateBr(after_);
-    return made;
-  }
-
-  // The key's state, loaded: for a truth and a variant, whose values are states 0 and 1 of each half.
-  llvm::BasicBlock* demoted() {
-    llvm::BasicBlock* const made = block("flag.demoted");
-    llvm::IRBuilder<> builder(made);
-    const DemotableKey& key = import_.variant.empty() ? import_.flag->truth() : import_.flag->variant(import_.variant);
-    const auto address = reinterpret_cast<std::uintptr_t>(&key.word());
-    llvm::LoadInst* const word = builder.CreateAlignedLoad(
-        builder.getInt32Ty(), builder.CreateIntToPtr(builder.getInt64(address), builder.getPtrTy()), llvm::Align(4));
-    word->setAtomic(llvm::AtomicOrdering::Acquire);
-    value_->addIncoming(builder.CreateZExtOrTrunc(builder.CreateIsNotNull(word), read_.getType()), made);
+    value_->addIncoming(read_.getType()->isDoubleTy() ? builder.CreateBitCast(bits, read_.getType())
+                                                      : builder.CreateTrunc(bits, read_.getType()),
+                        made);
     builder.CreateBr(after_);
     return made;
   }
 
   llvm::CallInst& read_;
-  const FlagImport& import_;
+  llvm::Value* context_;
+  const FlagImport* import_ = nullptr;
+  std::uint32_t cell_offset_ = 0;  // of the instance's own value, from its VmContext
   llvm::BasicBlock* before_;
   llvm::BasicBlock* after_;
   llvm::PHINode* value_;
@@ -119,10 +127,22 @@ llvm::PreservedAnalyses FlagSitesPass::run(llvm::Function& function, llvm::Funct
     if (llvm::CallInst* const read = as_flag_read(instruction)) reads.push_back(read);
   }
   for (llvm::CallInst* const read : reads) {
-    const std::uint64_t import = llvm::cast<llvm::ConstantInt>(read->getArgOperand(0))->getZExtValue();
-    SiteMaker(*read, imports_[import]).run();
+    const std::uint64_t number = llvm::cast<llvm::ConstantInt>(read->getArgOperand(0))->getZExtValue();
+    if (number < imports_.size()) {
+      SiteMaker(*read).read_flag(imports_[number], flag_cell_offset(module_, static_cast<std::uint32_t>(number)));
+    } else {
+      SiteMaker(*read).assume(*assumptions_->of_table(static_cast<std::uint32_t>(number - imports_.size())));
+    }
   }
-  return reads.empty() ? llvm::PreservedAnalyses::all() : llvm::PreservedAnalyses::none();
+  if (reads.empty()) return llvm::PreservedAnalyses::all();
+  // What was concluded of the function while its reads were calls.
+  function.removeFnAttr(llvm::Attribute::Memory);
+  for (llvm::Argument& argument : function.args()) {
+    argument.removeAttr(llvm::Attribute::ReadNone);
+    argument.removeAttr(llvm::Attribute::ReadOnly);
+    argument.removeAttr(llvm::Attribute::WriteOnly);
+  }
+  return llvm::PreservedAnalyses::none();
 }
 
 }  // namespace shunt::wasm

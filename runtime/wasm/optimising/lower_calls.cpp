@@ -34,11 +34,6 @@ void FunctionLowering::trap_if(llvm::Value* condition, TrapCode code) {
   b_.SetInsertPoint(next);
 }
 
-llvm::Value* FunctionLowering::function_reference(std::uint32_t function) {
-  llvm::Value* const references = context_field(offsetof(VmContext, functions), b_.getPtrTy());
-  return b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), references, std::uint64_t{function} * sizeof(FuncRef));
-}
-
 // `first` comes before the arguments: the context, or a reference.
 void FunctionLowering::call_body(llvm::FunctionCallee callee, llvm::Value* first, bool is_context,
                                  const FunctionType& type) {
@@ -55,17 +50,27 @@ void FunctionLowering::call_body(llvm::FunctionCallee callee, llvm::Value* first
 }
 
 void FunctionLowering::call(const Op& op) {
-  const FunctionType& type = shared_.module.type_of_function(op.a);
   if (op.a < shared_.options.flag_imports.size() && shared_.options.flag_imports[op.a].flag != nullptr) {
     return read_flag(op);
   }
-  if (llvm::Function* const body = shared_.body(op.a)) return call_body(body, context_, true, type);
-  llvm::Function* const through = shared_.call_reference(shared_.module.functions[op.a].type);
-  call_body(through, function_reference(op.a), false, type);
+  call_function(op.a);
+}
+
+void FunctionLowering::call_function(std::uint32_t function) {
+  const FunctionType& type = shared_.module.type_of_function(function);
+  if (llvm::Function* const body = shared_.body(function)) return call_body(body, context_, true, type);
+  if (llvm::Function* const outside = shared_.outside(function)) return call_body(outside, context_, true, type);
+  llvm::Function* const by_reference = shared_.call_reference(shared_.module.functions[function].type);
+  call_body(by_reference, shared_.function_reference(b_, context_, function), false, type);
 }
 
 void FunctionLowering::call_indirect(const Op& op) {
-  llvm::Value* const index = b_.CreateZExt(pop(), b_.getInt64Ty());
+  llvm::Value* const index = pop();
+  if (!call_known(op, index)) call_unknown(op, index);
+}
+
+void FunctionLowering::call_unknown(const Op& op, llvm::Value* narrow_index) {
+  llvm::Value* const index = b_.CreateZExt(narrow_index, b_.getInt64Ty());
   llvm::Value* const view = table_view(op.b);
   const auto runtime_load = [&](llvm::Type* type, llvm::Value* place) {
     llvm::LoadInst* const load = b_.CreateLoad(type, place);
@@ -159,7 +164,7 @@ void FunctionLowering::read_flag(const Op& op) {
   llvm::Type* const type = flag.type == flags::FlagType::I64   ? b_.getInt64Ty()
                            : flag.type == flags::FlagType::F64 ? b_.getDoubleTy()
                                                                : b_.getInt32Ty();
-  push(b_.CreateCall(flag_read_function(shared_.ir, type), {word(op.a)}));
+  push(b_.CreateCall(flag_read_function(shared_.ir, type), {word(op.a), context_}));
 }
 
 }  // namespace shunt::wasm

@@ -10,16 +10,23 @@ namespace shunt::wasm {
 using baseline::OpInfo;
 using baseline::OpKind;
 
-FunctionLowering::FunctionLowering(ModuleLowering& shared, const FunctionBody& body, llvm::DISubprogram* scope)
+FunctionLowering::FunctionLowering(ModuleLowering& shared, const FunctionBody& body, llvm::Function& function,
+                                   llvm::DISubprogram* scope)
     : shared_(shared),
       body_(body),
-      function_(*shared.body(body.function)),
+      function_(function),
       scope_(scope),
       b_(llvm::BasicBlock::Create(function_.getContext(), "entry", &function_)) {}
 
 void FunctionLowering::run() {
   prologue();
-  for (const Op& op : body_.ops) {
+  walk(0, static_cast<std::uint32_t>(body_.ops.size()));
+}
+
+// Up to, without, `end`.
+void FunctionLowering::walk(std::uint32_t begin, std::uint32_t end) {
+  for (position_ = begin; position_ < end; ++position_) {
+    const Op& op = body_.ops[position_];
     b_.SetCurrentDebugLocation(llvm::DILocation::get(function_.getContext(), op.offset, 0, scope_));
     if (reachable_) {
       step(op);
@@ -41,6 +48,10 @@ void FunctionLowering::prologue() {
                                           : llvm::Constant::getNullValue(type);
     b_.CreateStore(first, locals_.back());
   }
+  open_function();
+}
+
+void FunctionLowering::open_function() {
   Block block{};
   block.kind = OpKind::Return;
   block.type = body_.type;
@@ -126,7 +137,7 @@ void FunctionLowering::step(const Op& op) {
     case OpKind::RefIsNull:
       return push(b_.CreateZExt(b_.CreateICmpEQ(pop(), word(0)), b_.getInt32Ty()));
     case OpKind::RefFunc:
-      return push(b_.CreatePtrToInt(function_reference(op.a), b_.getInt64Ty()));
+      return push(b_.CreatePtrToInt(shared_.function_reference(b_, context_, op.a), b_.getInt64Ty()));
     case OpKind::Drop:
       pop();
       return;
@@ -183,8 +194,10 @@ void FunctionLowering::step_control(const Op& op, const OpInfo& info) {
 }
 
 void FunctionLowering::open(const Op& op, OpKind kind) {
+  if (kind == OpKind::Loop && begins_ == op.offset) begin_here();
   Block block{};
   block.kind = kind;
+  block.position = position_;
   block.type = &body_.block_types[op.a];
   llvm::Value* const condition = kind == OpKind::If ? is_true(pop()) : nullptr;
   const std::size_t params = block.type->params.size();
@@ -240,6 +253,7 @@ void FunctionLowering::close_block() {
     // Its results are where they are; nothing branches to its end.
     block.end->eraseFromParent();
     if (!reachable_) stack_.resize(block.height);
+    if (block.is_entered) turn_again(block);
     return;
   }
   if (reachable_) {
@@ -261,6 +275,10 @@ void FunctionLowering::close_block() {
 }
 
 void FunctionLowering::make_returns() {
+  if (slots_ != nullptr) {
+    for (std::size_t i = 0; i < stack_.size(); ++i) store_slot(b_, slots_, i, stack_[i]);
+    stack_.clear();
+  }
   if (stack_.empty()) {
     b_.CreateRetVoid();
   } else if (stack_.size() == 1) {

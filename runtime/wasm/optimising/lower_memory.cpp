@@ -59,9 +59,12 @@ llvm::Value* FunctionLowering::global_place(std::uint32_t global) {
 }
 
 void FunctionLowering::global_get(std::uint32_t global) {
-  llvm::Type* const type = shared_.type(shared_.module.globals[global].type.type);
-  llvm::LoadInst* const load = b_.CreateLoad(type, global_place(global));
+  if (get_known(global)) return;
+  const GlobalType& info = shared_.module.globals[global].type;
+  llvm::LoadInst* const load = b_.CreateLoad(shared_.type(info.type), global_place(global));
   tag(load, shared_.globals);
+  if (!info.is_mutable)
+    load->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(function_.getContext(), {}));
   push(load);
 }
 
@@ -91,6 +94,9 @@ void FunctionLowering::memory_size() {
 }
 
 void FunctionLowering::table_size(std::uint32_t table) {
+  const KnownTable* const known = shared_.known_table(table);
+  if (known != nullptr && known->lasts == Lasts::Always)
+    return push(b_.getInt32(static_cast<std::uint32_t>(known->size)));
   llvm::Value* const place =
       b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), table_view(table), offsetof(TableView, size));
   llvm::LoadInst* const size = b_.CreateLoad(b_.getInt64Ty(), place);

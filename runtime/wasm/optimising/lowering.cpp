@@ -4,7 +4,11 @@
 #include <llvm/IR/DIBuilder.h>
 #include <llvm/IR/MDBuilder.h>
 
+#include <algorithm>
+#include <map>
+
 #include "runtime/wasm/optimising/function_lowering.h"
+#include "shunt/codegen/orc.h"
 
 namespace shunt::wasm {
 
@@ -14,6 +18,15 @@ std::string body_name(std::uint32_t function) {
 std::string slots_name(std::uint32_t function) {
   return "slots." + std::to_string(function);
 }
+std::string outside_name(std::uint32_t function) {
+  return "outside." + std::to_string(function);
+}
+std::string through_name(std::uint32_t function) {
+  return "through." + std::to_string(function);
+}
+std::string loop_name(const CodePlace& loop) {
+  return "loop." + std::to_string(loop.function) + "." + std::to_string(loop.module_offset);
+}
 
 ModuleLowering::ModuleLowering(const OptimisingOptions& compile_options, const ModuleData& data,
                                llvm::Module& module_ir)
@@ -21,7 +34,14 @@ ModuleLowering::ModuleLowering(const OptimisingOptions& compile_options, const M
       module(data),
       ir(module_ir),
       bodies_(data.functions.size()),
-      call_references_(data.types.size()) {
+      outside_(data.functions.size()),
+      call_references_(data.types.size()),
+      tables_(data.tables.size()),
+      globals_(data.globals.size()) {
+  if (options.assumptions != nullptr) {
+    for (std::uint32_t i = 0; i < tables_.size(); ++i) tables_[i] = wasm::known_table(data, i);
+    for (std::uint32_t i = 0; i < globals_.size(); ++i) globals_[i] = wasm::known_global(data, i);
+  }
   llvm::MDBuilder metadata(ir.getContext());
   llvm::MDNode* const root = metadata.createTBAARoot("shunt");
   const auto kind = [&](const char* name) {
@@ -69,23 +89,54 @@ void ModuleLowering::decorate(llvm::Function& function) const {
   function.addFnAttr(llvm::Attribute::NullPointerIsValid);
 }
 
-void ModuleLowering::declare(std::uint32_t function) {
+llvm::Function* ModuleLowering::new_body(std::uint32_t function, const std::string& name) {
   llvm::Function* const body = llvm::Function::Create(body_type(module.type_of_function(function)),
-                                                      llvm::GlobalValue::ExternalLinkage, body_name(function), ir);
+                                                      llvm::GlobalValue::ExternalLinkage, name, ir);
   decorate(*body);
   body->addParamAttr(0, llvm::Attribute::SwiftSelf);
   body->addParamAttr(0, llvm::Attribute::NonNull);
-  bodies_[function] = body;
+  return body;
+}
+
+void ModuleLowering::declare(std::uint32_t function) {
+  bodies_[function] = new_body(function, body_name(function));
+}
+
+llvm::Function* ModuleLowering::outside(std::uint32_t function) {
+  if (options.tier_keys == nullptr || function < module.imported_functions) return nullptr;
+  llvm::Function*& entry = outside_[function];
+  if (entry != nullptr) return entry;
+  entry = new_body(function, outside_name(function));
+  llvm::Function* const through = new_body(function, through_name(function));
+  llvm::IRBuilder<> b(llvm::BasicBlock::Create(ir.getContext(), "entry", through));
+  std::vector<llvm::Value*> arguments{function_reference(b, through->getArg(0), function)};
+  for (llvm::Argument& argument : llvm::drop_begin(through->args())) arguments.push_back(&argument);
+  llvm::CallInst* const call = b.CreateCall(call_reference(module.functions[function].type), arguments);
+  if (call->getType()->isVoidTy()) {
+    b.CreateRetVoid();
+  } else {
+    b.CreateRet(call);
+  }
+  return entry;
+}
+
+llvm::Value* ModuleLowering::function_reference(llvm::IRBuilderBase& b, llvm::Value* context,
+                                                std::uint32_t function) const {
+  llvm::Value* const place = b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), context, offsetof(VmContext, functions));
+  llvm::LoadInst* const references = b.CreateLoad(b.getPtrTy(), place);
+  references->setMetadata(llvm::LLVMContext::MD_tbaa, runtime_data);
+  return b.CreateConstInBoundsGEP1_64(b.getInt8Ty(), references, std::uint64_t{function} * sizeof(FuncRef));
 }
 
 namespace {
 
-// Words of slots are 64 bits; floats and i32 zero-extended.
 llvm::Value* to_slot(llvm::IRBuilder<>& b, llvm::Value* value) {
   if (value->getType()->isFloatTy()) value = b.CreateBitCast(value, b.getInt32Ty());
   if (value->getType()->isDoubleTy()) value = b.CreateBitCast(value, b.getInt64Ty());
   return b.CreateZExt(value, b.getInt64Ty());
 }
+
+}  // namespace
 
 llvm::Value* from_slot(llvm::IRBuilder<>& b, llvm::Value* slots, std::size_t index, llvm::Type* type) {
   return b.CreateLoad(type, b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), slots, index));
@@ -94,8 +145,6 @@ llvm::Value* from_slot(llvm::IRBuilder<>& b, llvm::Value* slots, std::size_t ind
 void store_slot(llvm::IRBuilder<>& b, llvm::Value* slots, std::size_t index, llvm::Value* value) {
   b.CreateStore(to_slot(b, value), b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), slots, index));
 }
-
-}  // namespace
 
 void write_slots_entry(ModuleLowering& shared, std::uint32_t function, llvm::Function& entry) {
   const FunctionType& type = shared.module.type_of_function(function);
@@ -207,17 +256,34 @@ class DebugScopes {
   llvm::DICompileUnit* unit_;
 };
 
+// The entries that are wanted at loops, the first ones first, as far as they do not cost many times what their
+// functions do: nested loops cost more, the deeper they are.
+std::vector<CodePlace> lower_loops(ModuleLowering& shared, DebugScopes& scopes, std::span<const FunctionBody> bodies) {
+  constexpr std::size_t always = 10'000;  // operations
+  constexpr std::size_t times = 4;
+  std::map<std::uint32_t, std::size_t> budgets;
+  std::vector<CodePlace> lowered;
+  for (const CodePlace& loop : shared.options.loops) {
+    const auto body = std::find_if(bodies.begin(), bodies.end(),
+                                   [&](const FunctionBody& one) { return one.function == loop.function; });
+    if (body == bodies.end()) continue;
+    std::size_t& budget = budgets.try_emplace(loop.function, always + times * body->ops.size()).first->second;
+    if (lower_loop(shared, *body, loop, scopes.function(*body), budget)) lowered.push_back(loop);
+  }
+  return lowered;
+}
+
 }  // namespace
 
-void lower_functions(const OptimisingOptions& options, const ModuleData& module, std::span<const FunctionBody> bodies,
-                     llvm::Module& ir) {
+std::vector<CodePlace> lower_functions(const OptimisingOptions& options, const ModuleData& module,
+                                       std::span<const FunctionBody> bodies, llvm::Module& ir) {
   ModuleLowering shared(options, module, ir);
   DebugScopes scopes(module, ir);
   for (const FunctionBody& body : bodies) shared.declare(body.function);
   for (const FunctionBody& body : bodies) {
     llvm::DISubprogram* const scope = scopes.function(body);
     shared.body(body.function)->setSubprogram(scope);
-    FunctionLowering(shared, body, scope).run();
+    FunctionLowering(shared, body, *shared.body(body.function), scope).run();
     llvm::Type* const pointer = llvm::PointerType::getUnqual(ir.getContext());
     llvm::FunctionType* const type =
         llvm::FunctionType::get(llvm::Type::getVoidTy(ir.getContext()), {pointer, pointer}, false);
@@ -226,7 +292,26 @@ void lower_functions(const OptimisingOptions& options, const ModuleData& module,
     shared.decorate(*entry);
     write_slots_entry(shared, body.function, *entry);
   }
+  std::vector<CodePlace> loops = lower_loops(shared, scopes, bodies);
   scopes.finish();
+  return loops;
+}
+
+std::vector<std::uint32_t> write_outside_entries(const OptimisingOptions& options, const ModuleData& module,
+                                                 llvm::Module& ir) {
+  std::vector<std::uint32_t> written;
+  for (std::uint32_t i = module.imported_functions; i < module.functions.size(); ++i) {
+    llvm::Function* const through = ir.getFunction(through_name(i));
+    if (through == nullptr) continue;
+    llvm::Function* const entry = ir.getFunction(outside_name(i));
+    if (entry == nullptr || entry->use_empty()) {  // no call of it is left
+      through->eraseFromParent();
+      continue;
+    }
+    orc::emit_redirectable(*entry, (*options.tier_keys)[i - module.imported_functions], entry_states, *through);
+    written.push_back(i);
+  }
+  return written;
 }
 
 }  // namespace shunt::wasm

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "runtime/wasm/module/code_names.h"
 #include "runtime/wasm/optimising/llvm_versions.h"
 #include "runtime/wasm/optimising/lowering.h"
 #include "runtime/wasm/optimising/pipeline.h"
@@ -125,6 +126,8 @@ class LinkedCode final : public OptimisedCode {
   LinkedCode& operator=(const LinkedCode&) = delete;
 
   [[nodiscard]] std::span<const OptimisedFunction> functions() const override { return functions_; }
+  [[nodiscard]] std::span<const OptimisedLoop> loops() const override { return loops_; }
+  [[nodiscard]] std::span<const OutsideEntry> outside() const override { return outside_; }
   [[nodiscard]] const Code& code() const override { return *code_; }
   [[nodiscard]] std::optional<CodePlace> place_of(std::uintptr_t pc) const override {
     const std::uint64_t offset = pc - text_;
@@ -140,7 +143,8 @@ class LinkedCode final : public OptimisedCode {
     return CodePlace{.function = std::prev(body)->function, .module_offset = place};
   }
 
-  Status link(llvm::MemoryBufferRef object, std::span<const FunctionBody> bodies) {
+  Status link(llvm::MemoryBufferRef object, std::span<const FunctionBody> bodies, std::span<const CodePlace> loops,
+              std::span<const std::uint32_t> outside) {
     Linking::Outcome outcome = Linking::link(memory_, object);
     allocation_ = std::move(outcome.allocation);
     if (outcome.error) return *outcome.error;
@@ -150,42 +154,66 @@ class LinkedCode final : public OptimisedCode {
     for (const FunctionBody& body : bodies) {
       bodies_.push_back({body.offset, body.offset + body.size, body.function});
       const void* const entry = outcome.symbols.at(body_name(body.function));
-      const auto slots =
-          reinterpret_cast<SlotsEntry>(reinterpret_cast<std::uintptr_t>(outcome.symbols.at(slots_name(body.function))));
-      functions_.push_back({body.function, entry, slots});
+      functions_.push_back({body.function, entry, slots_entry(outcome, slots_name(body.function))});
       text_ = std::min(text_, reinterpret_cast<std::uintptr_t>(entry));
+    }
+    for (const CodePlace& loop : loops) loops_.push_back({loop, slots_entry(outcome, loop_name(loop))});
+    for (const std::uint32_t function : outside) {
+      const auto found = outcome.symbols.find(outside_name(function));  // the linker strips what is not called
+      if (found == outcome.symbols.end()) continue;
+      outside_.push_back({function, static_cast<const std::uint8_t*>(found->second)});
     }
     return Ok{};
   }
 
  private:
+  static SlotsEntry slots_entry(const Linking::Outcome& outcome, const std::string& name) {
+    return reinterpret_cast<SlotsEntry>(reinterpret_cast<std::uintptr_t>(outcome.symbols.at(name)));
+  }
+
   orc::CodeMemoryManager memory_;
   llvm::jitlink::JITLinkMemoryManager::FinalizedAlloc allocation_;
   const Code* code_ = nullptr;
   std::vector<OptimisedFunction> functions_;
+  std::vector<OptimisedLoop> loops_;
+  std::vector<OutsideEntry> outside_;
   std::vector<BodyRange> bodies_;      // sorted
   std::vector<LinePlace> lines_;       // sorted
   std::uintptr_t text_ = UINTPTR_MAX;  // where the section of code begins: with the first function's body
 };
 
-}  // namespace
-
-Result<std::unique_ptr<OptimisedCode>> compile_optimised(const OptimisingOptions& options, const ModuleData& module,
-                                                         std::span<const FunctionBody> bodies) {
+Result<std::unique_ptr<OptimisedCode>> compile_once(const OptimisingOptions& options, const ModuleData& module,
+                                                    std::span<const FunctionBody> bodies) {
   auto machine = make_target_machine();
   if (!machine) return std::move(machine).error();
   llvm::LLVMContext context;
   llvm::Module ir(module.source_name, context);
   ir.setDataLayout((*machine)->createDataLayout());
   set_triple(ir, (*machine)->getTargetTriple());
-  lower_functions(options, module, bodies, ir);
-  optimise(ir, **machine, options);
+  const std::vector<CodePlace> loops = lower_functions(options, module, bodies, ir);
+  optimise(ir, **machine, module, options);
+  const std::vector<std::uint32_t> outside = write_outside_entries(options, module, ir);
   Result<llvm::SmallVector<char, 0>> object = generate_object(ir, **machine);
   if (!object) return std::move(object).error();
   const llvm::MemoryBufferRef buffer(llvm::StringRef(object->data(), object->size()), module.source_name);
   auto code = std::make_unique<LinkedCode>(*options.engine);
-  if (Status linked = code->link(buffer, bodies); !linked) return std::move(linked).error();
+  if (Status linked = code->link(buffer, bodies, loops, outside); !linked) return std::move(linked).error();
   return std::unique_ptr<OptimisedCode>(std::move(code));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<OptimisedCode>> compile_optimised(const OptimisingOptions& options, const ModuleData& module,
+                                                         std::span<const FunctionBody> bodies) {
+  // Code whose assumption is broken while it is compiled is refused. The next try does without that one.
+  const std::size_t most_tries = 1 + (options.assumptions == nullptr ? 0 : options.assumptions->tables());
+  for (std::size_t tries = 1;; ++tries) {
+    Result<std::unique_ptr<OptimisedCode>> code = compile_once(options, module, bodies);
+    if (code) {
+      if (Status named = name_code(*options.engine, module, **code); !named) return std::move(named).error();
+    }
+    if (code || code.error().code() != ErrorCode::AssumptionBroken || tries == most_tries) return code;
+  }
 }
 
 }  // namespace shunt::wasm

@@ -6,7 +6,9 @@
 // else: `void(VmContext* context, uint64_t* slots)`, slots as in EnterThunk (baseline.h).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,9 +17,16 @@
 #include "runtime/wasm/baseline/baseline.h"
 #include "runtime/wasm/instance/vm_context.h"
 #include "runtime/wasm/module/function_body.h"
+#include "runtime/wasm/speculation/module_assumptions.h"
 #include "shunt/engine.h"
 
 namespace shunt::wasm {
+
+// A place in a module's code.
+struct CodePlace {
+  std::uint32_t function;
+  std::uint32_t module_offset;
+};
 
 struct OptimisingOptions {
   Engine* engine = nullptr;
@@ -26,6 +35,15 @@ struct OptimisingOptions {
   std::span<const std::uint32_t> canonical_types;  // by type index
   std::span<const CallGuestThunk> call_guest;      // by type index
   CallBuiltinThunk call_builtin = nullptr;
+  // Which tier each function runs in, by function index less imports (BaselineOptions::entry_keys); must outlive the
+  // code. Direct calls of functions that are not compiled with them are redirected by these. Null: such calls go by
+  // reference.
+  std::deque<StaticSwitch>* tier_keys = nullptr;
+  // Loops of the functions that are compiled which are to have entries; the most important first. Each costs about what
+  // the function costs; those that would cost much more get none.
+  std::span<const CodePlace> loops;
+  std::atomic<std::uint64_t>* loop_entries = nullptr;  // counts how often one is entered; must outlive the code
+  const ModuleAssumptions* assumptions = nullptr;      // null: what tables and globals hold is looked up, always
 
   // Detours at loop heads and function entries, while `interrupt` is on; null: none. `interrupt_entry` is what they
   // call (shunt/codegen/orc.h, emit_detour).
@@ -39,10 +57,17 @@ struct OptimisedFunction {
   SlotsEntry slots_entry;
 };
 
-// A place in a module's code.
-struct CodePlace {
-  std::uint32_t function;
-  std::uint32_t module_offset;
+// Where a call that began in the baseline goes on, at the head of a loop (LoopEntry).
+struct OptimisedLoop {
+  CodePlace loop;
+  LoopEntry entry;
+};
+
+// Where direct calls of a function that is not compiled with them go: a site of the function's key, which falls through
+// to a call by reference. In EntryState::Optimised it leads there too, until a batch retargets it to the body.
+struct OutsideEntry {
+  std::uint32_t function;  // index
+  const std::uint8_t* site;
 };
 
 // Several functions' code. Immutable. When it ends, the code is retired: its memory is freed once no attached thread is
@@ -52,6 +77,8 @@ class OptimisedCode {
   virtual ~OptimisedCode() = default;
 
   [[nodiscard]] virtual std::span<const OptimisedFunction> functions() const = 0;  // by index
+  [[nodiscard]] virtual std::span<const OptimisedLoop> loops() const { return {}; }
+  [[nodiscard]] virtual std::span<const OutsideEntry> outside() const { return {}; }
   [[nodiscard]] virtual const Code& code() const = 0;
 
   [[nodiscard]] bool holds(std::uintptr_t pc) const {

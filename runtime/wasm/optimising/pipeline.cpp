@@ -55,7 +55,8 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine() {
   return std::move(*machine);
 }
 
-void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOptions& options) {
+void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& module,
+              const OptimisingOptions& options) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;
@@ -71,7 +72,7 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOp
       [](llvm::FunctionPassManager& passes, llvm::OptimizationLevel) { passes.addPass(version_loops()); });
   builder.registerOptimizerLastEPCallback([&](llvm::ModulePassManager& passes, auto...) {
     llvm::FunctionPassManager late;
-    late.addPass(FlagSitesPass(options.flag_imports));
+    late.addPass(FlagSitesPass(module, options.flag_imports, options.assumptions));
     late.addPass(llvm::SimplifyCFGPass());
     late.addPass(ExactLoadsPass());
     late.addPass(DetourSitesPass(options.interrupt, reinterpret_cast<std::uintptr_t>(options.interrupt_entry)));

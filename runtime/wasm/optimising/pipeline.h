@@ -15,7 +15,8 @@ namespace shunt::wasm {
 // Small code model, position-independent. Thread-safe. Errors: Unsupported.
 Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine();
 
-void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const OptimisingOptions& options);
+void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& module,
+              const OptimisingOptions& options);
 
 // Errors: Unsupported.
 Result<llvm::SmallVector<char, 0>> generate_object(llvm::Module& ir, llvm::TargetMachine& machine);

@@ -1,26 +1,19 @@
 // The pieces of optimised code of a module that threads may be in, for signal handlers and messages.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <optional>
-#include <vector>
 
+#include "runtime/wasm/module/lookup_list.h"
 #include "runtime/wasm/optimising/optimising.h"
 
 namespace shunt::wasm {
 
-// Lookups from any thread, in signal handlers too, while pieces come and go.
+// As a LookupList.
 class CodePieces {
  public:
-  CodePieces() = default;
-  ~CodePieces();
-  CodePieces(const CodePieces&) = delete;
-  CodePieces& operator=(const CodePieces&) = delete;
-
-  // Not both at the same time; may throw std::bad_alloc. When remove() has returned, no lookup uses the piece.
-  void add(const OptimisedCode& piece);
-  void remove(const OptimisedCode& piece);
+  void add(const OptimisedCode& piece) { pieces_.add(piece); }
+  void remove(const OptimisedCode& piece) { pieces_.remove(piece); }
 
   struct Found {
     TrapCode trap = TrapCode::None;  // that the instruction at `pc` raises by itself
@@ -30,11 +23,7 @@ class CodePieces {
   [[nodiscard]] std::optional<Found> find(std::uintptr_t pc) const noexcept;
 
  private:
-  using List = std::vector<const OptimisedCode*>;
-  void replace(const List* list);
-
-  std::atomic<const List*> list_{nullptr};
-  mutable std::atomic<std::uint32_t> lookups_{0};
+  LookupList<OptimisedCode> pieces_;
 };
 
 }  // namespace shunt::wasm

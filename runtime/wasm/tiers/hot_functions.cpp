@@ -4,6 +4,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cstring>
+#include <string>
+#include <system_error>
 #include <utility>
 
 namespace shunt::wasm {
@@ -28,12 +31,21 @@ class SignalsBlocked {
 
 }  // namespace
 
-HotFunctions::HotFunctions(std::function<Found()> look) : look_(std::move(look)) {
+Status HotFunctions::start(std::function<Found()> look) {
+  look_ = std::move(look);
   const SignalsBlocked blocked;
-  thread_ = std::thread([this] { run(); });
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return make_error(ErrorCode::SystemCall, std::string("the thread that looks for hot functions cannot be made: ") +
+                                                 std::strerror(error.code().value()) +
+                                                 "; end other threads, or load with the baseline tier");
+  }
+  return Ok{};
 }
 
 HotFunctions::~HotFunctions() {
+  if (!thread_.joinable()) return;
   {
     const std::scoped_lock hold(mutex_);
     stops_ = true;

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <thread>
 
+#include "shunt/error.h"
+
 namespace shunt::wasm {
 
 // Calls `look` again and again: soon while it finds something to do, ever later while it does not.
@@ -16,11 +18,14 @@ class HotFunctions {
     Work,     // the counters move
     Nothing,  // they stand still
   };
-  explicit HotFunctions(std::function<Found()> look);
+  HotFunctions() = default;
   // Waits for a look that is in progress: a compilation may take seconds.
   ~HotFunctions();
   HotFunctions(const HotFunctions&) = delete;
   HotFunctions& operator=(const HotFunctions&) = delete;
+
+  // Starts the thread, once. Errors: SystemCall.
+  Status start(std::function<Found()> look);
 
  private:
   static constexpr std::chrono::milliseconds soonest{1}, latest{128};

@@ -38,7 +38,7 @@ Result<ModuleBodies> ModuleBodies::read(std::span<const std::uint8_t> bytes, con
                                         const std::vector<std::uint32_t>* wanted) {
   ModuleBodies bodies;
   Sink sink(module, wanted, bodies);
-  Result<std::unique_ptr<ModuleData>> read = read_module(bytes, module.source_name, sink);
+  Result<std::unique_ptr<ModuleData>> read = read_module(bytes, module.source_name, sink, module.limits);
   if (!read) return std::move(read).error();
   return bodies;
 }

@@ -61,7 +61,7 @@ std::uint8_t encoding_of(ValueType type) {
   }
 }
 
-RandomBody::RandomBody(std::mt19937_64& random, const RandomModuleOptions& options, RandomContext& context,
+RandomBody::RandomBody(Choices& random, const RandomModuleOptions& options, RandomContext& context,
                        const FunctionType& type)
     : random_(random), options_(options), context_(context), type_(type) {}
 
@@ -182,6 +182,11 @@ void RandomBody::value(ValueType type, unsigned depth) {
 }
 
 void RandomBody::leaf(ValueType type) {
+  if (options_.segments && type == ValueType::I32 && chance(4)) {
+    op(chance(50) ? Opcode::MemorySize : Opcode::TableSize);
+    code_.add({0});
+    return;
+  }
   std::vector<std::uint32_t> locals;
   for (std::uint32_t i = 0; i < assignable_; ++i) {
     if (locals_[i] == type) locals.push_back(i);
@@ -293,7 +298,13 @@ bool RandomBody::call_for(ValueType type, unsigned depth) {
     values(copy.params, depth);
     const std::uint32_t first_in_table = context_.functions - context_.table_functions;
     if (function >= first_in_table && chance(50)) {
-      constant(ValueType::I32, chance(90) ? function - first_in_table : random_());
+      if (chance(70)) {
+        constant(ValueType::I32, chance(90) ? function - first_in_table : random_());
+      } else {  // another one, perhaps of the same type
+        value(ValueType::I32, depth);
+        constant(ValueType::I32, chance(50) ? 1 : 3);
+        op(Opcode::I32And);
+      }
       op(Opcode::CallIndirect, function);
       code_.number(0);
     } else {

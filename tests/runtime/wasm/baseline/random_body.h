@@ -4,10 +4,10 @@
 #include <wabt/opcode.h>
 
 #include <cstdint>
-#include <random>
 #include <span>
 #include <vector>
 
+#include "tests/runtime/wasm/baseline/random_choices.h"
 #include "tests/runtime/wasm/baseline/random_module.h"
 #include "tests/runtime/wasm/module/module_bytes.h"
 
@@ -26,7 +26,7 @@ std::uint8_t encoding_of(wasm::ValueType type);
 
 class RandomBody {
  public:
-  RandomBody(std::mt19937_64& random, const RandomModuleOptions& options, RandomContext& context,
+  RandomBody(Choices& random, const RandomModuleOptions& options, RandomContext& context,
              const wasm::FunctionType& type);
   // The body's bytes: local declarations and code.
   Bytes make();
@@ -69,8 +69,12 @@ class RandomBody {
   void branch_operand(const Label& label, unsigned depth);
   void step();
   void memory_operation(unsigned depth);
+  void memory_init(unsigned depth);
+  void table_write();
+  void table_range();
+  void table_reference();
 
-  std::mt19937_64& random_;
+  Choices& random_;
   const RandomModuleOptions& options_;
   RandomContext& context_;
   const wasm::FunctionType& type_;

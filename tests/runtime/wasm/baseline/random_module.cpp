@@ -12,11 +12,12 @@ using wasm::FunctionType;
 using wasm::ValueType;
 
 constexpr unsigned steps = 2000;
-constexpr std::uint32_t memory_pages = 1;
+constexpr std::uint32_t memory_pages = 1, most_memory_pages = 3;
+constexpr std::uint32_t most_table_growth = 4;
 
 class Builder {
  public:
-  Builder(std::mt19937_64& random, const RandomModuleOptions& options) : random_(random), options_(options) {}
+  Builder(Choices& random, const RandomModuleOptions& options) : random_(random), options_(options) {}
 
   RandomModule make() {
     choose();
@@ -32,8 +33,12 @@ class Builder {
     module.functions.assign(context_.types.begin(), context_.types.begin() + context_.functions);
     module.globals = static_cast<std::uint32_t>(context_.globals.size());
     Bytes bytes = header();
-    bytes.section(1, types()).section(3, functions()).section(4, table()).section(5, {1, 0, memory_pages});
-    bytes.section(6, globals()).section(7, exports()).section(9, elements()).section(10, code);
+    bytes.section(1, types()).section(3, functions()).section(4, table());
+    bytes.section(5, {1, 1, memory_pages, most_memory_pages});
+    bytes.section(6, globals()).section(7, exports()).section(9, elements());
+    if (options_.segments) bytes.section(12, {1});
+    bytes.section(10, code);
+    if (options_.segments) bytes.section(11, Bytes{1, 1}.name("a passive segment's bytes"));
     module.bytes = bytes.get();
     return module;
   }
@@ -76,12 +81,19 @@ class Builder {
     for (std::uint32_t i = 0; i < context_.functions; ++i) content.number(i);
     return content;
   }
-  Bytes table() const { return Bytes{1, 0x70, 0}.number(context_.table_functions + 1); }  // the last is null
+  // The last element is null.
+  Bytes table() const {
+    const std::uint32_t size = context_.table_functions + 1;
+    return Bytes{1, 0x70, 1}.number(size).number(size + most_table_growth);
+  }
   Bytes elements() const {
-    Bytes content{1, 0, 0x41, 0, 0x0b};
-    content.number(context_.table_functions);
+    Bytes functions;
+    functions.number(context_.table_functions);
     for (std::uint32_t i = context_.functions - context_.table_functions; i < context_.functions; ++i)
-      content.number(i);
+      functions.number(i);
+    Bytes content{options_.segments ? 2 : 1, 0, 0x41, 0, 0x0b};
+    content.add(functions);
+    if (options_.segments) content.add({1, 0}).add(functions);  // passive
     return content;
   }
   Bytes globals() const {
@@ -116,14 +128,14 @@ class Builder {
     return content.name("memory").add({2, 0});
   }
 
-  std::mt19937_64& random_;
+  Choices& random_;
   const RandomModuleOptions& options_;
   RandomContext context_;
 };
 
 }  // namespace
 
-RandomModule make_random_module(std::mt19937_64& random, const RandomModuleOptions& options) {
+RandomModule make_random_module(Choices& random, const RandomModuleOptions& options) {
   return Builder(random, options).make();
 }
 

@@ -5,12 +5,13 @@
 #pragma once
 
 #include <cstdint>
-#include <random>
 #include <vector>
 
 #include "runtime/wasm/module/module_data.h"
 
 namespace shunt::test {
+
+class Choices;
 
 struct RandomModule {
   std::vector<std::uint8_t> bytes;
@@ -26,8 +27,10 @@ struct RandomModuleOptions {
   unsigned max_params = 9;
   unsigned max_results = 3;
   bool floats = true;
+  bool table_writes = false;  // else nobody writes the table
+  bool segments = false;      // passive ones; and memories and tables that grow
 };
 
-RandomModule make_random_module(std::mt19937_64& random, const RandomModuleOptions& options);
+RandomModule make_random_module(Choices& random, const RandomModuleOptions& options);
 
 }  // namespace shunt::test

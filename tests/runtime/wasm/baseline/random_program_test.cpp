@@ -1,22 +1,28 @@
 // Random modules compute the same, trap alike and leave the same memory and globals, compiled and interpreted.
 //
 // Environment: SHUNT_RANDOM_SEED (a number; default: of this run's own), SHUNT_RANDOM_SECONDS (default 10 for the
-// test), SHUNT_TEST_TIER (baseline, the default, or optimising).
+// test), SHUNT_TEST_TIER (baseline, the default; optimising; or auto: calls begin in the baseline and go on in
+// optimised code, from the head of a loop that they are in at some moment), SHUNT_TEST_BREAKPOINTS
+// (tests/runtime/wasm/breakpoints/in_every_function.h).
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <random>
 
 #include "shunt/runtime/flags.h"
 #include "shunt/runtime/instance.h"
 #include "shunt/runtime/module.h"
+#include "tests/runtime/wasm/baseline/random_choices.h"
 #include "tests/runtime/wasm/baseline/random_module.h"
 #include "tests/runtime/wasm/baseline/reference_machine.h"
+#include "tests/runtime/wasm/breakpoints/in_every_function.h"
 #include "tests/runtime/wasm/tier_under_test.h"
+#include "tests/runtime/wasm/tiers/moving_guest.h"
 
 namespace shunt::test {
 namespace {
@@ -32,7 +38,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 0);
 }
 
-std::uint64_t random_argument(std::mt19937_64& random, ValueType type) {
+std::uint64_t random_argument(Choices& random, ValueType type) {
   constexpr std::uint64_t interesting[] = {0, 1, 2, 7, 31, 0x7fffffff, 0x80000000, 0xffffffff};
   std::uint64_t bits = random() % 3 == 0 ? random() : interesting[random() % 8];
   if (type == ValueType::F64) bits = std::bit_cast<std::uint64_t>(static_cast<double>(static_cast<std::int32_t>(bits)));
@@ -64,7 +70,7 @@ class RandomProgram : public testing::Test {
 
   // Whether both machines agree on the module of this seed.
   bool agrees(std::uint64_t seed, const RandomModuleOptions& options) {
-    std::mt19937_64 random(seed);
+    Choices random(seed);
     const RandomModule module = make_random_module(random, options);
     const bool same = compare(module, random);
     if (!same) keep(module, seed);
@@ -72,20 +78,29 @@ class RandomProgram : public testing::Test {
   }
 
  private:
-  bool compare(const RandomModule& module, std::mt19937_64& random) {
+  using Call = std::function<Result<std::vector<Value>>(const std::string& name, const std::vector<Value>& arguments)>;
+
+  bool compare(const RandomModule& module, Choices& random) {
     std::string message;
     const std::unique_ptr<ReferenceMachine> reference = ReferenceMachine::create(module.bytes, message);
     if (!reference) {
       ADD_FAILURE() << "the generator made an invalid module: " << message;
       return false;
     }
-    auto loaded = runtime::Module::load(*engine_, *flags_, module.bytes, {.tier = tier_under_test()});
     auto store = runtime::Store::create();
-    if (!loaded || !store) {
-      ADD_FAILURE() << (loaded ? store.error().message() : loaded.error().message());
+    if (!store) {
+      ADD_FAILURE() << store.error().message();
       return false;
     }
     runtime::Linker linker(*store);
+    if (tier_under_test() == runtime::Tier::Auto) return compare_moving(module, random, *reference, *store, linker);
+    auto loaded = runtime::Module::load(*engine_, *flags_, module.bytes,
+                                        {.tier = tier_under_test(), .debuggable = !breakpoints_under_test().empty()});
+    if (!loaded) {
+      ADD_FAILURE() << loaded.error().message();
+      return false;
+    }
+    const std::vector<runtime::Breakpoint> breakpoints = breakpoints_under_test(*loaded);
     auto instance = linker.instantiate(*loaded);
     if (!instance) {
       ADD_FAILURE() << instance.error().message();
@@ -93,14 +108,35 @@ class RandomProgram : public testing::Test {
     }
     for (std::uint32_t function = 0; function < module.functions.size(); ++function) {
       for (unsigned i = 0; i < calls_of_each_function; ++i) {
-        if (!same_call(module, function, *reference, *instance, random)) return false;
+        const Call call = [&](const std::string& name, const std::vector<Value>& values) {
+          return instance->call(name, values);
+        };
+        if (!same_call(module, function, *reference, *instance, random, call)) return false;
       }
     }
     return true;
   }
 
+  bool compare_moving(const RandomModule& module, Choices& random, ReferenceMachine& reference, runtime::Store& store,
+                      runtime::Linker& linker) {
+    constexpr unsigned sites = 12;
+    MovingGuest guest(*engine_, *flags_, store, linker, module.bytes, wasm::built_in_optimising_compiler);
+    std::mt19937_64 where(random());
+    for (std::uint32_t function = 0; function < module.functions.size(); ++function) {
+      for (unsigned i = 0; i < calls_of_each_function; ++i) {
+        const auto site = static_cast<unsigned>(where() % sites);
+        const Call call = [&](const std::string& name, const std::vector<Value>& values) {
+          return guest.call(name, values, site);
+        };
+        if (!same_call(module, function, reference, guest.instance(), random, call)) return false;
+      }
+    }
+    loop_entries_ += guest.stats().loop_entries;
+    return true;
+  }
+
   static bool same_call(const RandomModule& module, std::uint32_t function, ReferenceMachine& reference,
-                        runtime::Instance& instance, std::mt19937_64& random) {
+                        runtime::Instance& instance, Choices& random, const Call& call) {
     const wasm::FunctionType& type = module.functions[function];
     std::vector<std::uint64_t> words;
     std::vector<Value> values;
@@ -111,7 +147,7 @@ class RandomProgram : public testing::Test {
     reference.set_global(0, steps);
     EXPECT_TRUE(instance.set_global("g0", Value::i32(steps)));
     const auto expected = reference.call(function, reference_types(type.params), reference_types(type.results), words);
-    const auto results = instance.call("f" + std::to_string(function), values);
+    const auto results = call("f" + std::to_string(function), values);
     std::optional<std::vector<std::uint64_t>> got;
     if (results) {
       got.emplace();
@@ -149,6 +185,10 @@ class RandomProgram : public testing::Test {
     std::cout << "seed " << seed << ": the module is in " << path << '\n';
   }
 
+ protected:
+  std::uint64_t loop_entries_ = 0;  // calls that moved
+
+ private:
   std::unique_ptr<Engine> engine_;
   std::unique_ptr<flags::FlagSet> flags_;
 };
@@ -159,6 +199,8 @@ RandomModuleOptions options_for(std::uint64_t seed) {
   options.max_locals = seed % 5 == 0 ? 40 : 12;
   options.expression_depth = seed % 7 == 0 ? 10 : 6;
   options.body_size = seed % 4 == 0 ? 300 : 80;
+  options.table_writes = seed % 2 != 0;
+  options.segments = seed % 3 == 1;
   options.functions = 2 + static_cast<unsigned>(seed % 4);
   return options;
 }
@@ -170,7 +212,11 @@ TEST_F(RandomProgram, AgreesWithTheInterpreter) {
   for (; std::chrono::steady_clock::now() < end; ++seed) {
     ASSERT_TRUE(agrees(seed, options_for(seed))) << "SHUNT_RANDOM_SEED=" << seed;
   }
-  std::cout << "random programs: " << seed - first << " modules from seed " << first << '\n';
+  std::cout << "random programs: " << seed - first << " modules from seed " << first << ", " << loop_entries_
+            << " calls moved\n";
+  if (tier_under_test() == runtime::Tier::Auto) {
+    EXPECT_GT(loop_entries_, 0u);
+  }
 }
 
 }  // namespace

@@ -70,6 +70,10 @@ void RandomBody::statement(unsigned depth) {
         memory_operation(depth - 1);
         return;
       }
+      if (options_.table_writes && chance(20)) {
+        table_write();
+        return;
+      }
       break;
     case 7: {
       const ValueType type = any_type();
@@ -248,6 +252,7 @@ void RandomBody::branch_table(unsigned depth) {
 }
 
 void RandomBody::memory_operation(unsigned depth) {
+  if (options_.segments && chance(40)) return memory_init(depth);
   const bool fills = chance(50);
   address(depth);
   if (fills) {
@@ -259,6 +264,82 @@ void RandomBody::memory_operation(unsigned depth) {
   op(fills ? Opcode::MemoryFill : Opcode::MemoryCopy);
   code_.add({0});
   if (!fills) code_.add({0});
+}
+
+void RandomBody::memory_init(unsigned depth) {
+  switch (below(8)) {
+    case 0:
+      op(Opcode::DataDrop, 0);
+      return;
+    case 1:
+    case 2:
+      value(ValueType::I32, depth);
+      if (chance(90)) {
+        constant(ValueType::I32, 1);
+        op(Opcode::I32And);
+      }
+      op(Opcode::MemoryGrow, 0);
+      op(Opcode::Drop);
+      return;
+    default:
+      address(depth);
+      constant(ValueType::I32, below(12));
+      constant(ValueType::I32, below(16));
+      op(Opcode::MemoryInit, 0);
+      code_.add({0});
+  }
+}
+
+// Elements are functions that call nobody, wherever they are put.
+void RandomBody::table_write() {
+  if (options_.segments && chance(50)) return table_range();
+  constant(ValueType::I32, chance(95) ? below(context_.table_functions + 1) : random_());
+  table_reference();
+  op(Opcode::TableSet, 0);
+}
+
+void RandomBody::table_reference() {
+  if (chance(90)) {
+    op(Opcode::RefFunc, context_.functions - 1 - below(context_.table_functions));
+  } else {
+    op(Opcode::RefNull);
+    code_.add({0x70});
+  }
+}
+
+void RandomBody::table_range() {
+  const auto number = [this] { constant(ValueType::I32, below(context_.table_functions + 1)); };
+  switch (below(6)) {
+    case 0:
+      op(Opcode::ElemDrop, 1);
+      return;
+    case 1:
+      table_reference();
+      constant(ValueType::I32, below(3));
+      op(Opcode::TableGrow, 0);
+      op(Opcode::Drop);
+      return;
+    case 2:
+      number();
+      table_reference();
+      number();
+      op(Opcode::TableFill, 0);
+      return;
+    case 3:
+    case 4:
+      number();
+      number();
+      number();
+      op(Opcode::TableCopy, 0);
+      code_.add({0});
+      return;
+    default:
+      number();
+      constant(ValueType::I32, below(2));
+      constant(ValueType::I32, below(context_.table_functions + 1));
+      op(Opcode::TableInit, 1);
+      code_.add({0});
+  }
 }
 
 }  // namespace shunt::test

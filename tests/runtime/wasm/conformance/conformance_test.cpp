@@ -1,7 +1,8 @@
 // The WebAssembly core test suite, all of it but the vector operations: every assertion runs, and every one holds.
 //
 // Environment: SHUNT_WASM_TESTSUITE_DIR, the folder with the suite's scripts (default: the CMake cache variable of that
-// name). SHUNT_TEST_TIER: baseline (the default), optimising.
+// name). SHUNT_TEST_TIER: baseline (the default), optimising. SHUNT_TEST_BREAKPOINTS:
+// tests/runtime/wasm/breakpoints/in_every_function.h.
 #include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <nlohmann/json.hpp>
 
 #include "shunt/runtime/flags.h"
+#include "tests/runtime/wasm/breakpoints/in_every_function.h"
 #include "tests/runtime/wasm/conformance/script_runner.h"
 #include "tests/support/skip.h"
 
@@ -86,7 +88,7 @@ TEST(Conformance, CoreTestSuite) {
   Tally tally;
   for (const fs::path& script : scripts) {
     const std::string name = script.stem().string();
-    const fs::path output = fs::path(SHUNT_CONFORMANCE_BUILD_DIR) / tier_name() / name;
+    const fs::path output = fs::path(SHUNT_CONFORMANCE_BUILD_DIR) / (tier_name() + breakpoints_under_test()) / name;
     fs::create_directories(output);
     const fs::path json = output / (name + ".json");
     ASSERT_TRUE(translate(script, json)) << script;

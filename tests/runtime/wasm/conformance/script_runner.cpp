@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "shunt/runtime/module_file.h"
+#include "tests/runtime/wasm/breakpoints/in_every_function.h"
 #include "tests/runtime/wasm/conformance/values.h"
 
 namespace shunt::test {
@@ -75,6 +76,7 @@ void ScriptRunner::run_command(const json& command) {
 void ScriptRunner::make_module(const json& command) {
   const Result<runtime::Module> module = load(command);
   if (!module) return fail(module.error().message());
+  for (runtime::Breakpoint& breakpoint : breakpoints_under_test(*module)) breakpoints_.push_back(std::move(breakpoint));
   const Result<runtime::Instance> instance = linker_.instantiate(*module);
   if (!instance) return fail(instance.error().message());
   instances_.insert_or_assign("", *instance);
@@ -104,7 +106,8 @@ void ScriptRunner::assert_trap(const json& command) {
 void ScriptRunner::assert_bad_module(const json& command) {
   const Result<runtime::Module> module = load(command);
   if (module) return fail("was loaded, expected: " + std::string(command.at("text")));
-  if (module.error().code() != ErrorCode::BadModule) fail(module.error().message());
+  const ErrorCode code = module.error().code();
+  if (code != ErrorCode::BadModule && code != ErrorCode::LimitExceeded) fail(module.error().message());
 }
 
 void ScriptRunner::assert_not_instantiated(const json& command, ErrorCode code) {
@@ -136,7 +139,11 @@ Result<runtime::Module> ScriptRunner::load(const json& command) const {
   const Result<std::vector<std::uint8_t>> bytes =
       runtime::read_module_file((directory_ / std::string(command.at("filename"))).string());
   if (!bytes) return bytes.error();
-  return runtime::Module::load(engine_, flags_, *bytes, {.name = std::string(module_name), .tier = tier_});
+  return runtime::Module::load(engine_, flags_, *bytes,
+                               {.name = std::string(module_name),
+                                .tier = tier_,
+                                .hot_count = 2,
+                                .debuggable = !breakpoints_under_test().empty()});
 }
 
 Result<std::vector<Value>> ScriptRunner::perform(const json& action) {

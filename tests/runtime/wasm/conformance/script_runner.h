@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shunt/engine.h"
+#include "shunt/runtime/breakpoint.h"
 #include "shunt/runtime/flags.h"
 #include "shunt/runtime/instance.h"
 
@@ -49,6 +50,7 @@ class ScriptRunner {
   Result<runtime::Store> store_;
   runtime::Linker linker_;
   std::map<std::string, runtime::Instance> instances_;  // by name; "" is the last one made
+  std::vector<runtime::Breakpoint> breakpoints_;        // SHUNT_TEST_BREAKPOINTS
   int line_ = 0;
 };
 

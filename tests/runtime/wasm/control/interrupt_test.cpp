@@ -35,10 +35,15 @@ class Interrupt : public InterruptedGuest {
 };
 
 TEST_F(Interrupt, StopsAnEndlessLoop) {
-  const std::string outcome = cancelled("loop");
+  std::string outcome;
+  for (unsigned stops = 1; stops < 100; ++stops) {
+    outcome = cancelled("loop");
+    EXPECT_EQ(handle.report().stops, stops);
+    if (outcome != "Interrupted: m.wat: interrupted: enough") break;
+    ASSERT_TRUE(handle.clear());  // it was still on its way back from the host
+  }
   EXPECT_TRUE(contains(outcome, "Interrupted: m.wat: interrupted: enough in function"));
   EXPECT_TRUE(contains(outcome, " at byte 0x"));
-  EXPECT_EQ(handle.report().stops, 1U);
   EXPECT_GT(handle.report().last_latency_ns, 0U);
   EXPECT_EQ(handle.report().last_latency_ns, handle.report().longest_latency_ns);
 }
@@ -185,8 +190,8 @@ TEST_F(Interrupt, ComesWithADeadline) {
 
 TEST_F(Interrupt, YieldsAndGoesOn) {
   Instance instance = instantiate(R"((module (func (export "count") (param i64) (result i64) (local i64)
-    (loop (if (i64.eqz (i64.and (local.get 0) (i64.const 1))) (then (local.set 1 (i64.add (local.get 1) (i64.const 0)))))
-          (local.set 1 (i64.add (local.get 1) (i64.const 3)))
+    (loop (if (i64.eqz (i64.and (local.get 1) (i64.const 64))) (then (local.set 1 (i64.xor (local.get 1) (i64.const 5)))))
+          (local.set 1 (i64.add (i64.mul (local.get 1) (i64.const 31)) (i64.const 3)))
           (br_if 0 (i64.ne (i64.const 0) (local.tee 0 (i64.sub (local.get 0) (i64.const 1))))))
     (local.get 1)) (func (export "seven") (result i32) (i32.const 7))))");
   int yields = 0;
@@ -204,7 +209,9 @@ TEST_F(Interrupt, YieldsAndGoesOn) {
     }
   });
   constexpr std::uint64_t rounds = 100'000'000;
-  EXPECT_EQ(bits(instance.call("count", std::vector<Value>{{ValueType::I64, rounds}})), rounds * 3);
+  std::uint64_t expected = 0;
+  for (std::uint64_t i = 0; i < rounds; ++i) expected = ((expected & 64) == 0 ? expected ^ 5 : expected) * 31 + 3;
+  EXPECT_EQ(bits(instance.call("count", std::vector<Value>{{ValueType::I64, rounds}})), expected);
   done = true;
   asker.join();
   EXPECT_GT(yields, 3);
@@ -226,6 +233,18 @@ TEST_F(Interrupt, YieldsBeforeACallBeginsToo) {
   EXPECT_EQ(bits(instance.call("quick")), 7U);
   EXPECT_EQ(bits(instance.call("quick")), 7U);
   EXPECT_EQ(yields, 1);
+}
+
+TEST_F(Interrupt, YieldsAgainIfTheYieldFunctionAsks) {
+  Instance instance = instantiate(endless);
+  int yields = 0;
+  store.on_yield([&]() -> Status {
+    if (++yields == 100) return handle.cancel("enough");
+    return handle.request_yield();
+  });
+  ASSERT_TRUE(handle.request_yield());
+  EXPECT_TRUE(contains(failure(instance.call("loop")), "interrupted: enough"));
+  EXPECT_EQ(yields, 100);
 }
 
 TEST_F(Interrupt, StopsAGuestWhoseYieldFails) {

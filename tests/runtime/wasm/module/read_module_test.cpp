@@ -1,26 +1,14 @@
 #include <gtest/gtest.h>
 
-#include "runtime/wasm/module/limits.h"
 #include "shunt/runtime/module_file.h"
-#include "tests/runtime/wasm/module/module_bytes.h"
-#include "tests/runtime/wasm/module/recording_sink.h"
+#include "tests/runtime/wasm/module/read.h"
 
 namespace shunt::test {
 namespace {
 
 using runtime::assemble;
 using wabt::Opcode;
-using wasm::read_module;
 using wasm::ValueType;
-
-struct Read {
-  RecordingSink sink;
-  Result<std::unique_ptr<wasm::ModuleData>> module;
-
-  explicit Read(std::span<const std::uint8_t> bytes) : module(read_module(bytes, "m.wasm", sink)) {}
-  explicit Read(const Bytes& bytes) : Read(bytes.get()) {}
-  [[nodiscard]] std::string message() const { return module ? "read" : module.error().message(); }
-};
 
 Read read_text(std::string_view text) {
   Result<std::vector<std::uint8_t>> bytes = assemble(text, "m.wat");
@@ -231,6 +219,20 @@ TEST(ReadModule, RefusesIndirectCallsThroughATableOfHostWords) {
             "m.wasm: byte 0x0022: type mismatch at call_indirect. got externref, expected funcref");
 }
 
+// wabt would let bodies refer to segments that are not there.
+TEST(ReadModule, RefusesADataCountWithoutItsDataSection) {
+  const auto with_count = [](int count) {
+    return Read(header()
+                    .section(1, {1, 0x60, 0, 0})
+                    .section(3, {1, 0})
+                    .section(5, {1, 0, 1})
+                    .section(12, {count})
+                    .section(10, Bytes{1}.sized({0, 0x0b})));
+  };
+  EXPECT_TRUE(with_count(0).module);
+  EXPECT_EQ(with_count(2).message(), "m.wasm: byte 0x0020: data segment count is 0, the data count section says 2");
+}
+
 TEST(ReadModule, RefusesAConstantExpressionWithoutEnd) {
   const Read read(header().section(6, {1, 0x7f, 0, 0x41, 5}));
   EXPECT_EQ(read.message(), "m.wasm: byte 0x000f: initializer expression without END opcode");
@@ -279,92 +281,6 @@ TEST(ReadModule, ReadsNamesFromASectionAnywhere) {
       header().section(0, names).section(1, {1, 0x60, 0, 0}).section(3, {1, 0}).section(10, Bytes{1}.sized({0, 0x0b})));
   ASSERT_TRUE(read.module) << read.message();
   EXPECT_EQ((*read.module)->display_name(0), "first");
-}
-
-// Each limit: the largest value that is taken, and the next one, which is refused.
-TEST(ReadModuleLimits, Locals) {
-  const auto with_locals = [](std::uint64_t count) {
-    return Read(one_function(Bytes{2, 1, 0x7f}.number(count - 1).add({0x7e, 0x0b})));
-  };
-  EXPECT_TRUE(with_locals(wasm::limits::locals).module);
-  EXPECT_NE(with_locals(wasm::limits::locals + 1).message().find("50001 locals: this runtime takes at most 50000"),
-            std::string::npos);
-  EXPECT_NE(with_locals(0xffffffff).message().find("local count"), std::string::npos);
-}
-
-TEST(ReadModuleLimits, BodyBytes) {
-  const auto with_nops = [](std::size_t size) {
-    return Read(one_function(Bytes{0}.repeat(size - 2, {0x01}).add({0x0b})));
-  };
-  EXPECT_TRUE(with_nops(wasm::limits::body_bytes).module);
-  EXPECT_NE(with_nops(wasm::limits::body_bytes + 1).message().find("bytes in a function body"), std::string::npos);
-}
-
-TEST(ReadModuleLimits, ParametersAndResults) {
-  const auto with_parameters = [](std::size_t count) {
-    return Read(header().section(1, Bytes{1, 0x60}.number(count).repeat(count, {0x7f}).number(0)));
-  };
-  EXPECT_TRUE(with_parameters(wasm::limits::parameters).module);
-  EXPECT_NE(with_parameters(wasm::limits::parameters + 1).message().find("1001 parameters"), std::string::npos);
-  const auto with_results = [](std::size_t count) {
-    return Read(header().section(1, Bytes{1, 0x60, 0}.number(count).repeat(count, {0x7f})));
-  };
-  EXPECT_TRUE(with_results(wasm::limits::results).module);
-  EXPECT_NE(with_results(wasm::limits::results + 1).message().find("1001 results"), std::string::npos);
-}
-
-TEST(ReadModuleLimits, Operands) {
-  const auto with_operands = [](std::size_t count) {
-    return Read(one_function(Bytes{0}.repeat(count, {0x41, 0}).add({0x00, 0x0b})));
-  };
-  EXPECT_TRUE(with_operands(wasm::limits::operands).module);
-  EXPECT_NE(with_operands(wasm::limits::operands + 1).message().find("50001 operands"), std::string::npos);
-}
-
-TEST(ReadModuleLimits, NestedBlocks) {
-  const auto with_blocks = [](std::size_t count) {
-    return Read(one_function(Bytes{0}.repeat(count, {0x02, 0x40}).repeat(count, {0x0b}).add({0x0b})));
-  };
-  EXPECT_TRUE(with_blocks(wasm::limits::open_blocks).module);
-  EXPECT_NE(with_blocks(wasm::limits::open_blocks + 1).message().find("100001 nested blocks"), std::string::npos);
-}
-
-// Blocks of 1,000 parameters, one in another: two bytes of code, 16 KB of the validator's memory each.
-TEST(ReadModuleLimits, TypesOfNestedBlocks) {
-  const auto nested = [](std::size_t count) {
-    const Bytes type = Bytes{2, 0x60, 0, 0, 0x60}.number(1000).repeat(1000, {0x7f}).number(0);
-    const Bytes body =
-        Bytes{0}.repeat(1000, {0x41, 0}).repeat(count, {0x02, 1}).add({0x00}).repeat(count, {0x0b}).add({0x0b});
-    return Read(header().section(1, type).section(3, {1, 0}).section(10, Bytes{1}.sized(body)));
-  };
-  EXPECT_TRUE(nested(1000).module);
-  EXPECT_NE(nested(1001).message().find("types of nested blocks"), std::string::npos);
-}
-
-TEST(ReadModuleLimits, BrTableTargets) {
-  const auto with_targets = [](std::size_t count) {
-    return Read(one_function(Bytes{0, 0x41, 0, 0x0e}.number(count).repeat(count + 1, {0}).add({0x0b})));
-  };
-  EXPECT_TRUE(with_targets(wasm::limits::br_table_targets).module);
-  EXPECT_NE(with_targets(wasm::limits::br_table_targets + 1).message().find("targets of a br_table"),
-            std::string::npos);
-}
-
-TEST(ReadModuleLimits, Names) {
-  const auto with_name = [](std::size_t size) {
-    return Read(header()
-                    .section(5, {1, 0, 1})
-                    .section(7, Bytes{2}.name(std::string(size, 'n')).add({2, 0}).name("n").add({2, 0})));
-  };
-  EXPECT_TRUE(with_name(wasm::limits::name_bytes).module);
-  EXPECT_NE(with_name(wasm::limits::name_bytes + 1).message().find("bytes in a name"), std::string::npos);
-}
-
-TEST(ReadModuleLimits, CountsThatNothingFollows) {
-  EXPECT_FALSE(Read(header().section(1, Bytes().number(0xffffffff))).module);
-  EXPECT_FALSE(Read(header().section(3, Bytes().number(0xffffffff))).module);
-  EXPECT_FALSE(
-      Read(header().section(1, {1, 0x60, 0, 0}).section(3, {1, 0}).section(10, Bytes{1}.number(0xffffffff))).module);
 }
 
 }  // namespace

@@ -291,6 +291,44 @@ TEST_F(TiersTest, FunctionsGoBackAndForth) {
   }
 }
 
+TEST_F(TiersTest, WhileTheyAreHeldAllRunInTheBaseline) {
+  written["f"] = [](VmContext*, std::uint64_t* slots) { slots[0] = 2; };
+  written["late"] = written["f"];
+  const std::vector<std::uint8_t> bytes = must(runtime::assemble(R"((module
+      (func $f (export "f") (result i32) (i32.const 1)) (func $late (export "late") (result i32) (i32.const 1))))",
+                                                                 "m.wat"));
+  const Module loaded = must(wasm::ModuleLoader(*engine, *flags, &take_written)
+                                 .load(bytes, {.name = "m.wat", .tier = runtime::Tier::Optimising}));
+  Instance instance = must(linker.instantiate(loaded));
+  const auto body_of = [](const Instance& of, std::size_t function) {
+    return of.state()->functions[function].optimised;
+  };
+  const void* const body = body_of(instance, 0);
+  ASSERT_NE(body, nullptr);
+  wasm::Tiers& tiers = *loaded.state()->tiers;
+  const std::vector<std::uint32_t> late = {1};
+  ASSERT_TRUE(tiers.revert(late));
+  ASSERT_TRUE(tiers.hold_in_baseline());
+  ASSERT_TRUE(tiers.hold_in_baseline());
+  EXPECT_EQ(bits(instance.call("f")), 1u);
+  EXPECT_EQ(body_of(instance, 0), nullptr);
+  Instance second = must(linker.instantiate(loaded));
+  EXPECT_EQ(body_of(second, 0), nullptr);
+  const wasm::ModuleBodies bodies = must(wasm::ModuleBodies::read(bytes, *loaded.state()->data, &late));
+  ASSERT_TRUE(tiers.compile(bodies.all()));
+  EXPECT_EQ(bits(instance.call("late")), 1u) << "what is compiled meanwhile waits";
+  ASSERT_TRUE(tiers.let_optimise());
+  EXPECT_EQ(bits(instance.call("f")), 1u) << "held twice";
+  EXPECT_EQ(must(tiers.collect({})), 0u) << "and its version is kept";
+  ASSERT_TRUE(tiers.let_optimise());
+  for (Instance* const one : {&instance, &second}) {
+    EXPECT_EQ(bits(one->call("f")), 2u);
+    EXPECT_EQ(bits(one->call("late")), 2u);
+    EXPECT_EQ(body_of(*one, 0), body);
+    EXPECT_NE(body_of(*one, 1), nullptr);
+  }
+}
+
 TEST_F(TiersTest, WithoutLlvmTheOptimisingTierIsRefusedByName) {
   const std::vector<std::uint8_t> bytes = must(runtime::assemble("(module)", "m.wat"));
   const Result<Module> loaded =

@@ -1,4 +1,5 @@
-// An optimising compiler whose code a test wrote by hand, in C++: a function by its name in the module.
+// An optimising compiler whose code a test wrote by hand, in C++: a function, and what is left of it at each of its
+// loops, by its name in the module.
 #pragma once
 
 #include <map>
@@ -17,19 +18,23 @@ using wasm::VmContext;
 
 class WrittenCode final : public wasm::OptimisedCode {
  public:
-  explicit WrittenCode(std::vector<wasm::OptimisedFunction> functions) : functions_(std::move(functions)) {}
+  WrittenCode(std::vector<wasm::OptimisedFunction> functions, std::vector<wasm::OptimisedLoop> loops)
+      : functions_(std::move(functions)), loops_(std::move(loops)) {}
   [[nodiscard]] std::span<const wasm::OptimisedFunction> functions() const override { return functions_; }
+  [[nodiscard]] std::span<const wasm::OptimisedLoop> loops() const override { return loops_; }
   [[nodiscard]] const Code& code() const override { return code_; }
   [[nodiscard]] std::optional<wasm::CodePlace> place_of(std::uintptr_t) const override { return std::nullopt; }
 
  private:
   std::vector<wasm::OptimisedFunction> functions_;
+  std::vector<wasm::OptimisedLoop> loops_;
   Code code_;
 };
 
-inline std::map<std::string, SlotsEntry> written;  // what the compiler knows
+inline std::map<std::string, SlotsEntry> written;             // what the compiler knows
+inline std::map<std::string, wasm::LoopEntry> written_loops;  // likewise
 
-inline Result<std::unique_ptr<wasm::OptimisedCode>> take_written(const wasm::OptimisingOptions&,
+inline Result<std::unique_ptr<wasm::OptimisedCode>> take_written(const wasm::OptimisingOptions& options,
                                                                  const wasm::ModuleData& module,
                                                                  std::span<const wasm::FunctionBody> bodies) {
   std::vector<wasm::OptimisedFunction> functions;
@@ -39,13 +44,21 @@ inline Result<std::unique_ptr<wasm::OptimisedCode>> take_written(const wasm::Opt
     functions.push_back(
         {body.function, reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(found->second)), found->second});
   }
-  return std::unique_ptr<wasm::OptimisedCode>(std::make_unique<WrittenCode>(std::move(functions)));
+  std::vector<wasm::OptimisedLoop> loops;
+  for (const wasm::CodePlace& loop : options.loops) {
+    const auto found = written_loops.find(module.display_name(loop.function));
+    if (found != written_loops.end()) loops.push_back({loop, found->second});
+  }
+  return std::unique_ptr<wasm::OptimisedCode>(std::make_unique<WrittenCode>(std::move(functions), std::move(loops)));
 }
 
 // Modules whose functions that are `written` are optimised.
 class TiersTest : public GuestTest {
  protected:
-  void SetUp() override { written.clear(); }
+  void SetUp() override {
+    written.clear();
+    written_loops.clear();
+  }
   Instance instantiate_tiered(const std::string& text, const std::string& name = "m.wat") {
     const std::vector<std::uint8_t> bytes = must(runtime::assemble(text, name));
     wasm::ModuleLoader loader(*engine, *flags, &take_written);
