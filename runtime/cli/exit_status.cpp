@@ -7,6 +7,7 @@ int status_of(ErrorCode code) noexcept {
     case ErrorCode::InvalidArgument:
       return exit_status::usage;
     case ErrorCode::BadModule:
+    case ErrorCode::LimitExceeded:
     case ErrorCode::Unlinkable:
     case ErrorCode::Uninstantiable:
       return exit_status::bad_module;

@@ -1,6 +1,7 @@
 #include "runtime/cli/guest.h"
 
 #include <fmt/format.h>
+#include <pthread.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -179,6 +180,7 @@ CrewOutcome run_crew(unsigned threads, const std::function<GuestOutcome()>& work
   std::vector<std::thread> running;
   for (std::size_t i = 0; i < threads; ++i) {
     running.emplace_back([crew, work, i] {
+      pthread_setname_np(pthread_self(), fmt::format("guest {}", i).c_str());
       GuestOutcome outcome = work();
       const std::scoped_lock hold(crew->lock);
       if (outcome.status != 0 && !crew->failed) crew->failed = i;

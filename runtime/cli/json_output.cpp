@@ -1,4 +1,4 @@
-// The only file of the command with the JSON library: it takes seconds to compile.
+// The reports of the command with the JSON library, which takes seconds to compile.
 #include "runtime/cli/json_output.h"
 
 #include <fmt/format.h>
@@ -52,6 +52,11 @@ Json demotion_json(const RunReport& report) {
           {"demoted", report.demoted}};
 }
 
+Json tiers_json(const runtime::TierStats& tiers) {
+  return {{"optimised", tiers.optimised},       {"code_bytes", tiers.code_bytes}, {"loops", tiers.loops},
+          {"loop_entries", tiers.loop_entries}, {"compile_ns", tiers.compile_ns}, {"failed", tiers.failed}};
+}
+
 Json flags_json(const FlagTotals& totals) {
   return {{"loads", totals.loads},
           {"failed_loads", totals.failed_loads},
@@ -100,6 +105,7 @@ Json site_json(const SiteReport& report) {
   Json out;
   out["function"] = site.function ? Json(*site.function) : Json(nullptr);
   out["function_name"] = site.function_name;
+  out["tier"] = to_string(site.tier);
   out["code_offset"] = site.code_offset;
   out["length"] = site.site.length;
   out["module_offset"] = flag || site.interrupts ? Json(site.module_offset) : Json(nullptr);
@@ -128,6 +134,10 @@ std::string json_error(const Error& error, std::string_view where, int status) {
 
 std::string json_warning(std::string_view text) {
   return line({{"event", "warning"}, {"message", text}});
+}
+
+std::string json_tracing(const std::string& file, std::size_t functions) {
+  return line({{"event", "tracing"}, {"file", file}, {"functions", functions}});
 }
 
 std::string json_reload(const std::string& file, const flags::Reload& reload) {
@@ -164,6 +174,7 @@ std::string json_run(const RunReport& report) {
     out["stats"] = {{"read_ns", report.read_ns},
                     {"flags_ns", report.flags_ns},
                     {"compile", compile_json(report.compile)},
+                    {"tiers", tiers_json(report.tiers)},
                     {"flags", flags_json(report.flags)},
                     {"demotion", demotion_json(report)}};
   }

@@ -11,6 +11,7 @@ namespace shunt::cli {
 
 [[nodiscard]] std::string json_error(const Error& error, std::string_view where, int status);
 [[nodiscard]] std::string json_warning(std::string_view text);
+[[nodiscard]] std::string json_tracing(const std::string& file, std::size_t functions);
 [[nodiscard]] std::string json_reload(const std::string& file, const flags::Reload& reload);
 [[nodiscard]] std::string json_run(const RunReport& report);
 [[nodiscard]] std::string json_compile(const CompileReport& report);

@@ -13,6 +13,7 @@ struct Dispatch {
   int operator()(const shunt::cli::CompileOptions& options) const { return shunt::cli::compile(options); }
   int operator()(const shunt::cli::SitesOptions& options) const { return shunt::cli::sites(options); }
   int operator()(const shunt::cli::InspectOptions& options) const { return shunt::cli::inspect(options); }
+  int operator()(const shunt::cli::FlagsOptions& options) const { return shunt::cli::flags_command(options); }
 };
 
 // A report that could not be written is a failure, though not of the guest.

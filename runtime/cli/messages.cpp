@@ -31,6 +31,10 @@ void Messages::warning(std::string_view text) const {
   write_line(json_ ? json_warning(text) : fmt::format("shunt: warning: {}", text));
 }
 
+void Messages::tracing(const std::string& file, std::size_t functions) const {
+  write_line(json_ ? json_tracing(file, functions) : text_tracing(file, functions));
+}
+
 void Messages::reload(const std::string& file, const flags::Reload& reload) const {
   write_line(json_ ? json_reload(file, reload) : text_reload(file, reload));
 }

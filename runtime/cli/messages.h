@@ -19,6 +19,7 @@ class Messages {
   int error(const Error& error, std::string_view where = {}) const;
   int error(const Error& error, int status, std::string_view where) const;
   void warning(std::string_view text) const;
+  void tracing(const std::string& file, std::size_t functions) const;
   void reload(const std::string& file, const flags::Reload& reload) const;
 
  private:

@@ -25,6 +25,7 @@ constexpr const char* main_footer = R"(Examples:
   shunt run guest.wasm --flags flags.json --watch    run a program; flip its flags by editing the file
   shunt run library.wasm --invoke add 1 -2           call an export
   shunt sites guest.wasm                             show what a flip rewrites
+  shunt flags eval --flags flags.json --key theme    tell what a flag is, and why
 Each command has its own --help.
 
 Exit status: the guest's own; 2 wrong usage, 3 bad module, 4 bad flags, 124 time over, 134 trap.)";
@@ -51,6 +52,15 @@ constexpr const char* sites_footer = R"(Example:
 constexpr const char* inspect_footer = R"(Example:
   shunt inspect guest.wasm --json | jq '.flags[].key')";
 
+constexpr const char* flags_footer = R"(Examples:
+  shunt flags eval --flags flags.json --key theme --context '{"targetingKey": "me", "email": "me@example.com"}'
+  shunt run guest.wasm --flags flags.json --control /run/user/1000/shunt/guest
+  shunt flags set fast-scan true --socket /run/user/1000/shunt/guest
+
+Exit status of eval: 0 with a value or without, 1 FLAG_NOT_FOUND, TYPE_MISMATCH or GENERAL, 2 INVALID_CONTEXT, 4 PARSE_ERROR.)";
+
+constexpr const char* context_help = "The evaluation context that rules are evaluated for: an object";
+
 struct Parser {
   CLI::App app{
       "shunt runs WebAssembly programs whose feature flags cost one instruction while they are off, and flip while "
@@ -59,6 +69,7 @@ struct Parser {
   CompileOptions compile;
   SitesOptions sites;
   InspectOptions inspect;
+  FlagsOptions flags;
   std::vector<std::string> positional;  // of run: the module, then arguments of the export
   std::vector<std::string> directories, environment, limits;
   std::string timeout;
@@ -67,6 +78,7 @@ struct Parser {
   CLI::App* compile_command = nullptr;
   CLI::App* sites_command = nullptr;
   CLI::App* inspect_command = nullptr;
+  CLI::App* flags_command = nullptr;
 
   Parser() {
     app.name("shunt");
@@ -86,12 +98,45 @@ struct Parser {
         app.add_subcommand("sites", "List a module's patch sites, with their instructions while off and while on");
     sites_command->add_option("MODULE", sites.module, module_help)->required();
     sites_command->add_option("--flags", sites.flags, "Flags in flagd's JSON format")->type_name("FILE");
+    add_tier(*sites_command, sites.tier);
     sites_command->add_flag("--json", sites.json, json_help);
     sites_command->footer(sites_footer);
     inspect_command = app.add_subcommand("inspect", "List a module's imports and exports, and the flags that it wants");
     inspect_command->add_option("MODULE", inspect.module, module_help)->required();
     inspect_command->add_flag("--json", inspect.json, json_help);
     inspect_command->footer(inspect_footer);
+    add_flags();
+  }
+
+  void add_flags() {
+    using Action = FlagsOptions::Action;
+    flags_command = app.add_subcommand("flags", "Evaluate a flag; list, get, set and watch those of a running process");
+    flags_command->require_subcommand(1);
+    flags_command->footer(flags_footer);
+    const auto add = [this](const char* name, Action action, const char* help) {
+      CLI::App* const command = flags_command->add_subcommand(name, help);
+      command->callback([this, action] { flags.action = action; });
+      command->add_flag("--json", flags.json, json_help);
+      if (action != Action::Eval) {
+        command->add_option("--socket", flags.socket, "That the process was given by --control")
+            ->type_name("PATH")
+            ->required();
+      }
+      return command;
+    };
+    CLI::App& eval = *add("eval", Action::Eval, "Tell what a flag of a file is for a context, and why");
+    eval.add_option("--flags", flags.flags, "Flags in flagd's JSON format")->type_name("FILE")->required();
+    eval.add_option("--key", flags.key, "The flag")->type_name("KEY")->required();
+    eval.add_option("--context", flags.context, context_help)->type_name("JSON");
+    eval.add_option("--type", flags.type, "That the value must have: boolean, integer, number, string, object")
+        ->type_name("TYPE")
+        ->check(CLI::IsMember({"boolean", "integer", "number", "string", "object"}));
+    add("list", Action::List, "List the flags of a process");
+    add("get", Action::Get, "Tell what a flag of a process is")->add_option("KEY", flags.key, "The flag")->required();
+    CLI::App& set = *add("set", Action::Set, "Give a flag of a process a value, until its file is loaded again");
+    set.add_option("KEY", flags.key, "The flag")->required();
+    set.add_option("VALUE", flags.value, "JSON, or text; behind '--' if it begins with '-'");
+    add("watch", Action::Watch, "Tell each change of a process's flags, until it ends");
   }
 
   static void add_tier(CLI::App& command, runtime::Tier& tier) {
@@ -113,6 +158,12 @@ struct Parser {
     command.add_option("MODULE", positional, module_help)->type_name("")->expected(0, -1);
     command.add_option("--invoke", invoke_shown, "Call this export with these arguments")->type_name("EXPORT [ARG...]");
     command.add_option("--flags", run.flags, "Feature flags in flagd's JSON format")->type_name("FILE");
+    command.add_option("--context", run.context, context_help)->type_name("JSON");
+    command
+        .add_option(
+            "--control", run.control,
+            "Let 'shunt flags' list, get, set and watch the flags through this socket, which only its owner can open")
+        ->type_name("PATH");
     command.add_flag("--watch", run.watch, "Load the flag file again each time that it changes");
     command
         .add_option("--flip-limit", run.flip_limit,
@@ -134,12 +185,23 @@ struct Parser {
     list("--dir", directories, "HOST[::GUEST]", "Let the guest use this directory, under the name GUEST");
     list("--env", environment, "NAME[=VALUE]",
          "Set a variable of the guest's environment; without VALUE, to the host's own");
+    list("--break", run.breakpoints, "FUNCTION[:BYTE]",
+         "Report the guest's values each time that it comes here (the function's first operation, or the one at this "
+         "byte of the module); on a terminal, ask how to go on");
     list("-W", limits, "KEY=BYTES",
          "Limits: max-wasm-stack (default 1 MiB), max-memory-size (of each memory; default 4 GiB)");
     command
         .add_option("--timeout", timeout,
                     "Stop the guests when so much time has passed: 2s, 500ms; ends with status 124")
         ->type_name("TIME");
+    list("--trace", run.trace, "PATTERN",
+         "Trace the calls of functions with such a name: parse*, or func[12]; see --trace-out");
+    command.add_option("--trace-from", run.trace_from, "Trace by the patterns in FILE, one a line, as they change")
+        ->type_name("FILE");
+    command
+        .add_option("--trace-out", run.trace_out,
+                    "Where the trace goes (default trace.json), for ui.perfetto.dev or chrome://tracing")
+        ->type_name("FILE");
     command.add_flag("--gdb", run.gdb, "Tell gdb the names of the guest's functions");
     command.add_flag("--perf-map", run.perf_map, "Tell perf their names by /tmp/perf-PID.map");
     command
@@ -257,33 +319,51 @@ std::optional<std::string> finish_run(const Invocation& invocation, Parser& pars
   if (auto what = take_environment(parser.environment, run)) return what;
   if (auto what = take_limits(parser.limits, run)) return what;
   if (auto what = take_timeout(parser.timeout, run)) return what;
+  if (run.trace_out != RunOptions().trace_out && run.trace.empty() && run.trace_from.empty()) {
+    return "--trace-out: name what to trace with --trace or --trace-from";
+  }
   if (run.watch && run.flags.empty()) return "--watch: name the file to watch with --flags";
+  return {};
+}
+
+std::optional<std::string> finish_flags(const Invocation& invocation, FlagsOptions& flags) {
+  if (invocation.invoke) return "flags: --invoke belongs to 'shunt run'";
+  const bool sets = flags.action == FlagsOptions::Action::Set;
+  if (sets && flags.value.empty() && invocation.guest_arguments.size() == 1) {
+    flags.value = invocation.guest_arguments.front();
+  } else if (invocation.has_guest_arguments) {
+    return "flags: '--' stands before a VALUE of 'flags set' alone";
+  } else if (sets && flags.value.empty()) {
+    return "flags set: name the VALUE; \"\" is the empty string";
+  }
   return {};
 }
 
 // The parser's words for an option or command that it does not know, with what may have been meant.
 std::string explain(const CLI::ParseError& error, const Parser& parser, const std::vector<std::string>& words) {
   const CLI::App* command = &parser.app;
-  for (const CLI::App* candidate : parser.app.get_subcommands()) command = candidate;
+  while (!command->get_subcommands().empty()) command = command->get_subcommands().front();
   if (dynamic_cast<const CLI::RequiredError*>(&error) != nullptr ||
       dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     std::vector<std::string> known;
     for (const CLI::Option* option : command->get_options()) {
       if (!option->get_positional()) known.push_back(option->get_name());
     }
-    if (command == &parser.app) {
-      for (const CLI::App* candidate : parser.app.get_subcommands([](const CLI::App*) { return true; })) {
+    const bool wants_command = command == &parser.app || command == parser.flags_command;
+    if (wants_command) {
+      for (const CLI::App* candidate : command->get_subcommands([](const CLI::App*) { return true; })) {
         known.push_back(candidate->get_name());
       }
     }
     for (const std::string& word : words) {
-      if (word == command->get_name()) continue;
+      if (word == command->get_name() || (command != &parser.app && word == command->get_parent()->get_name()))
+        continue;
       const std::string name = word.substr(0, word.find('='));
       const bool unknown = std::ranges::find(known, name) == known.end();
       if (command == &parser.app && (word.ends_with(".wasm") || word.ends_with(".wat"))) {
         return fmt::format("no command '{}'; did you mean 'shunt run {}'?", word, word);
       }
-      if (command == &parser.app && unknown) return fmt::format("no command '{}'{}", word, suggestion(word, known));
+      if (wants_command && unknown) return fmt::format("no command '{}'{}", word, suggestion(word, known));
       if (name.starts_with("-") && unknown) {
         return fmt::format("{}: no option '{}'{}", command->get_name(), name, suggestion(name, known));
       }
@@ -310,6 +390,10 @@ std::variant<Command, Ended> parse_command_line(int argc, const char* const* arg
   if (parser.run_command->parsed()) {
     if (auto what = finish_run(invocation, parser)) return Ended{wrong(*what, command)};
     return Command{std::move(parser.run)};
+  }
+  if (parser.flags_command->parsed()) {
+    if (auto what = finish_flags(invocation, parser.flags)) return Ended{wrong(*what, command)};
+    return Command{std::move(parser.flags)};
   }
   if (invocation.invoke || invocation.has_guest_arguments) {
     return Ended{

@@ -48,6 +48,7 @@ struct RunReport {
   std::vector<std::optional<GuestOutcome>> threads;  // empty: still running when the program ended
   bool with_stats = false;                           // whether the rest is to be shown
   runtime::CompileStats compile;
+  runtime::TierStats tiers;  // at the end
   FlagTotals flags;
   EngineStats engine;                       // at the end
   std::vector<std::string> demoted;         // flags that are demoted at the end

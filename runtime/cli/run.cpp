@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 
+#include "runtime/cli/breakpoints.h"
 #include "runtime/cli/commands.h"
 #include "runtime/cli/exit_status.h"
 #include "runtime/cli/guest.h"
@@ -17,6 +18,8 @@
 #include "runtime/cli/module_file.h"
 #include "runtime/cli/observation.h"
 #include "runtime/cli/text_output.h"
+#include "runtime/cli/tracing.h"
+#include "shunt/runtime/flag_control.h"
 #include "shunt/runtime/flag_file.h"
 
 namespace shunt::cli {
@@ -33,6 +36,15 @@ class RunFlags {
   [[nodiscard]] flags::FlagSet& set() { return set_; }
 
   Status load() {
+    if (!options_.context.empty()) {
+      Result<flags::LoadReport> set = set_.set_context(options_.context);
+      if (!set) return make_error(set.error().code(), "--context: " + set.error().message());
+    }
+    if (!options_.control.empty()) {
+      auto control = flags::FlagControl::start(set_, options_.control);
+      if (!control) return make_error(control.error().code(), "--control: " + control.error().message());
+      control_ = std::move(*control);
+    }
     if (options_.flags.empty()) return Ok{};
     if (::access(options_.flags.c_str(), R_OK) != 0) {
       return make_error(ErrorCode::InvalidArgument,
@@ -53,7 +65,10 @@ class RunFlags {
     for (const std::string& warning : set_.take_warnings()) messages_.warning(warning);
   }
 
-  void stop_watching() { source_.reset(); }
+  void stop_watching() {
+    control_.reset();
+    source_.reset();
+  }
 
   void add_to(RunReport& report) const {
     const std::scoped_lock hold(lock_);
@@ -93,6 +108,7 @@ class RunFlags {
   std::uint64_t load_ns_ = 0;
   mutable std::mutex lock_;  // protects totals_
   FlagTotals totals_;
+  std::unique_ptr<flags::FlagControl> control_;
   std::unique_ptr<flags::FileSource> source_;  // ends first: its thread uses all of the above
 };
 
@@ -126,15 +142,26 @@ int run(const RunOptions& options) {
   if (!file) return messages.error(file.error());
   RunFlags flags(engine, options, messages);
   if (Status loaded = flags.load(); !loaded) return messages.error(loaded.error());
-  Result<runtime::Module> module =
-      runtime::Module::load(engine, flags.set(), file->bytes, {.name = options.module, .tier = options.tier});
+  Result<runtime::Module> module = runtime::Module::load(engine, flags.set(), file->bytes,
+                                                         {.name = options.module,
+                                                          .tier = options.tier,
+                                                          .traceable = RunTrace::is_wanted(options),
+                                                          .debuggable = !options.breakpoints.empty()});
   if (!module) return messages.error(module.error());
   flags.warn();
   Result<GuestCall> call = plan_call(*module, options);
   if (!call) return messages.error(call.error());
 
+  RunTrace trace(options, messages);
+  if (RunTrace::is_wanted(options)) {
+    if (Status started = trace.start(*module); !started) return messages.error(started.error());
+  }
+  const Result<std::vector<runtime::Breakpoint>> breakpoints = set_breakpoints(*module, options);
+  if (!breakpoints) return messages.error(breakpoints.error());
+
   const CrewOutcome crew = run_crew(options.threads, [&] { return run_guest(*module, *call, options); });
   flags.stop_watching();  // also when guests still run: what it has begun to tell is told whole
+  trace.finish();
   show_errors(crew, messages);
   RunReport report{
       .module = options.module, .with_stats = options.stats, .compile = module->stats(), .read_ns = file->read_ns};
@@ -142,6 +169,7 @@ int run(const RunOptions& options) {
   if (crew.failed) report.status = crew.threads[*crew.failed]->status;
   flags.add_to(report);
   report.engine = engine.stats();
+  report.tiers = module->tier_stats();
   report.demoted = flags.set().demoted();
   if (options.flip_log) add_flips(report, engine, *module);
   show(report, options);

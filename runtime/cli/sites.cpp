@@ -24,7 +24,8 @@ int sites(const SitesOptions& options) {
     Result<flags::LoadReport> loaded = flags::load_file(flags, options.flags);
     if (!loaded) return messages.error(loaded.error());
   }
-  Result<runtime::Module> module = runtime::Module::load(**engine, flags, file->bytes, {.name = options.module});
+  Result<runtime::Module> module =
+      runtime::Module::load(**engine, flags, file->bytes, {.name = options.module, .tier = options.tier});
   if (!module) return messages.error(module.error());
 
   std::map<std::string, std::string> reads;  // by import name

@@ -80,6 +80,10 @@ std::string text_error(const Error& error, std::string_view where) {
   return fmt::format("shunt: {}{}{}", where, error.code() == ErrorCode::Trap ? "trap: " : "", message);
 }
 
+std::string text_tracing(const std::string& file, std::size_t functions) {
+  return fmt::format("shunt: {}: {} traced", file, count(functions, "function"));
+}
+
 std::string text_reload(const std::string& file, const flags::Reload& reload) {
   if (!reload.result)
     return fmt::format("shunt: {}; the last good flags stay in force", reload.result.error().message());
@@ -136,6 +140,12 @@ std::string text_stats(const RunReport& report) {
   if (c.optimise_ns != 0) {
     out += fmt::format("shunt: of that, {:.3f} ms in the optimising tier\n", milliseconds(c.optimise_ns));
   }
+  if (const runtime::TierStats& tiers = report.tiers; tiers.code_bytes != 0 || tiers.failed != 0) {
+    out += fmt::format(
+        "shunt: {} and {} optimised, {} moved over in a loop; {} of machine code, {:.3f} ms in the background, {}\n",
+        count(tiers.optimised, "function"), count(tiers.loops, "loop"), count(tiers.loop_entries, "call"),
+        count(tiers.code_bytes, "byte"), milliseconds(tiers.compile_ns), count(tiers.failed, "failure"));
+  }
   out += fmt::format("shunt: {} of code section, {} of machine code, {}, {}\n", count(c.code_section_bytes, "byte"),
                      count(c.machine_code_bytes, "byte"), count(c.functions, "function"), sites_of(c));
   out += fmt::format("shunt: {}, {} failed; {}, {} written, {} ({})\n", count(f.loads, "flag load"), f.failed_loads,
@@ -188,6 +198,9 @@ std::string text_sites(const SitesReport& report) {
   std::vector<std::vector<std::string>> rows;
   rows.push_back({"FUNCTION", "CODE", "MODULE", "FLAG", "READS", "SHAPE", "NOW", "WHILE OFF", "WHILE ON"});
   if (has_other) rows.back().emplace_back("OTHER VALUES");
+  const bool has_optimised =
+      std::ranges::any_of(report.sites, [](const SiteReport& s) { return s.site.tier == runtime::Tier::Optimising; });
+  if (has_optimised) rows.back().insert(rows.back().begin(), "TIER");
   for (const SiteReport& s : report.sites) {
     const runtime::ModuleSite& site = s.site;
     if (site.interrupts) continue;
@@ -197,6 +210,7 @@ std::string text_sites(const SitesReport& report) {
                     flag ? site.flag : std::string(site.site.key->name()), flag ? s.reads : "-",
                     std::string(name_of(site.shape)), std::string(state_name(site.site.state))});
     rows.back().insert(rows.back().end(), s.instructions.begin(), s.instructions.end());
+    if (has_optimised) rows.back().insert(rows.back().begin(), std::string(to_string(site.tier)));
   }
   return out + table(rows);
 }

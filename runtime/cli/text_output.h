@@ -10,6 +10,7 @@
 namespace shunt::cli {
 
 [[nodiscard]] std::string text_error(const Error& error, std::string_view where);
+[[nodiscard]] std::string text_tracing(const std::string& file, std::size_t functions);
 [[nodiscard]] std::string text_reload(const std::string& file, const flags::Reload& reload);
 
 // Whole texts, with a newline after each line.

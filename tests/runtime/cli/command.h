@@ -84,14 +84,14 @@ class Process {
   [[nodiscard]] std::string out() const { return read_file(out_); }
   [[nodiscard]] std::string err() const { return read_file(err_); }
 
-  // Waits until standard error holds `text`; fails the test if it does not come.
+  // Waits until standard error (output) holds `text`; fails the test if it does not come, and at once if the program
+  // has ended without.
   void wait_for_error_text(std::string_view text) {
-    const bool came = wait_until([&] { return err().find(text) != std::string::npos; });
-    EXPECT_TRUE(came) << "no '" << text << "' in: " << err();
+    EXPECT_TRUE(comes([&] { return err().find(text) != std::string::npos; })) << "no '" << text << "' in: " << err();
   }
   void wait_for_output(std::string_view text) {
-    const bool came = wait_until([&] { return out().find(text) != std::string::npos; });
-    EXPECT_TRUE(came) << "no '" << text << "' in: " << out() << err();
+    EXPECT_TRUE(comes([&] { return out().find(text) != std::string::npos; }))
+        << "no '" << text << "' in: " << out() << err();
   }
 
   // Waits until it ends; fails the test if it does not.
@@ -110,6 +110,21 @@ class Process {
   }
 
  private:
+  [[nodiscard]] bool has_ended() const {
+    siginfo_t info{};
+    return pid_ == 0 ||
+           (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == pid_);
+  }
+  template <class Condition>
+  bool comes(Condition condition) const {
+    bool holds = false;
+    (void)wait_until([&] {
+      const bool ended = has_ended();  // what it wrote before is there
+      holds = condition();
+      return holds || ended;
+    });
+    return holds;
+  }
   template <class Condition>
   static bool wait_until(Condition condition) {
     using namespace std::chrono_literals;

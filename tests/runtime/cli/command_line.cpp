@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/cli/breakpoints.h"
 #include "runtime/cli/exit_status.h"
 #include "runtime/cli/invocation.h"
 #include "runtime/cli/near_names.h"
@@ -80,6 +81,14 @@ TEST(NearNames, Suggestions) {
   Words many;
   for (int i = 10; i < 30; ++i) many.push_back("function" + std::to_string(i));
   EXPECT_TRUE(suggestion("zzz", many).ends_with("'function19' and 10 more"));
+}
+
+TEST(Breakpoints, Answers) {
+  using enum runtime::BreakpointAction;
+  for (const char* const answer : {"", "c", "continue"}) EXPECT_EQ(parse_answer(answer), Resume) << answer;
+  for (const char* const answer : {"s", "step"}) EXPECT_EQ(parse_answer(answer), Step) << answer;
+  for (const char* const answer : {"q", "quit"}) EXPECT_EQ(parse_answer(answer), Stop) << answer;
+  for (const char* const other : {"x", "C", "steps", " "}) EXPECT_FALSE(parse_answer(other)) << other;
 }
 
 TEST(ExitStatus, OfErrorsAndGuests) {

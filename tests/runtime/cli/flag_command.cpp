@@ -75,15 +75,23 @@ TEST_F(FlagCommand, BadFlagsEndWith4) {
   EXPECT_EQ(shunt({"run", path("bad_import.wat")}).status, 3);
 }
 
-TEST_F(FlagCommand, TargetingWarnsAndTheDefaultVariantIsUsed) {
+TEST_F(FlagCommand, RulesAreEvaluatedForTheContext) {
   file("m.wat", guests::waiter);
-  file("f.json",
-       guests::flag("go",
-                    "\"variants\": {\"a\": 9}, \"defaultVariant\": \"a\", \"targeting\": {\"if\": [true, \"a\"]}"));
-  const Ended ended = shunt({"run", path("m.wat"), "--flags", path("f.json")});
-  EXPECT_EQ(ended.status, 9);
-  EXPECT_EQ(ended.err, "shunt: warning: " + path("f.json") +
-                           ":2: flag 'go': 'targeting' is not evaluated: everybody gets the default variant 'a'\n");
+  file("f.json", guests::flag("go", R"("variants": {"a": 9, "b": 7}, "defaultVariant": "a",
+       "targeting": {"if": [{"ends_with": [{"var": "email"}, "@example.com"]}, "b"]})"));
+  const Words run = {"run", path("m.wat"), "--flags", path("f.json")};
+  const auto with = [&](const std::string& context) {
+    Words words = run;
+    words.insert(words.end(), {"--context", context});
+    return shunt(words);
+  };
+  EXPECT_EQ(shunt(run).status, 9);
+  EXPECT_EQ(with(R"({"email": "me@example.com"})").status, 7);
+  EXPECT_EQ(with(R"({"email": "me@example.org"})").status, 9);
+  const Ended wrong = with("[1]");
+  EXPECT_EQ(wrong.status, 2);
+  EXPECT_EQ(wrong.err,
+            "shunt: --context: evaluation context: it is not an object: write one, {\"targetingKey\": \"...\"}\n");
 }
 
 TEST_F(FlagCommand, WatchFlipsARunningGuest) {
@@ -209,6 +217,20 @@ TEST_F(FlagCommand, SitesShowBothInstructions) {
   EXPECT_EQ(flags["count"], 1);
   EXPECT_EQ(flags["theme=dark"], 1);
   EXPECT_EQ(flags.count("theme"), 0U);  // a string is read by a call
+
+  const Ended optimising = shunt({"sites", path("m.wat"), "--tier", "optimising", "--json"});
+  if (optimising.status == 0) {  // else the build has no such tier, as RunsInTheTierThatIsAskedFor tells
+    const Json both = Json::parse(optimising.out);
+    std::map<std::string, int> optimised;
+    for (const Json& site : both["sites"]) {
+      if (site["tier"] != "optimising") continue;
+      EXPECT_NE(site["off"], site["on"]) << site;
+      if (!site["flag"].is_null()) ++optimised[site["flag"].get<std::string>()];
+    }
+    EXPECT_GE(optimised["on"], 1);
+    EXPECT_GE(optimised["count"], 1);
+    EXPECT_GE(optimised["theme=dark"], 1);
+  }
 
   const Ended text = shunt({"sites", path("m.wat")});
   EXPECT_NE(text.out.find("WHILE OFF"), std::string::npos) << text.out;

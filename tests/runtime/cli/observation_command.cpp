@@ -54,13 +54,31 @@ TEST_F(ObservationCommand, FlipLogForPeople) {
 }
 
 TEST_F(ObservationCommand, PerfIsToldTheGuestsFunctions) {
-  const Ended ended = flipped({"--perf-map", "--jitdump", folder_.string()});
+  const Ended ended = flipped({"--perf-map"});
   EXPECT_EQ(ended.status, 1) << ended.err;
   const fs::path map = "/tmp/perf-" + pid_ + ".map";
   const std::string lines = read_file(map);
   EXPECT_NE(lines.find(" _start\n"), std::string::npos) << lines;
   EXPECT_NE(lines.find(" follow\n"), std::string::npos) << lines;
   fs::remove(map);
+}
+
+TEST_F(ObservationCommand, PerfIsToldWhatWasOptimised) {
+  const Words probe = {"sites", file("probe.wat", guests::arithmetic), "--tier", "optimising"};
+  if (shunt(probe).status != 0) return;  // the build has no such tier, as RunCommand.RunsInTheTierThatIsAskedFor tells
+  const Ended ended = flipped({"--perf-map", "--tier", "optimising"});
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  const fs::path map = "/tmp/perf-" + pid_ + ".map";
+  const std::string lines = read_file(map);
+  EXPECT_NE(lines.find(" _start (optimised)\n"), std::string::npos) << lines;
+  EXPECT_NE(lines.find(" follow (optimised)\n"), std::string::npos) << lines;
+  EXPECT_NE(lines.find(" _start (entry)\n"), std::string::npos) << lines;
+  fs::remove(map);
+}
+
+TEST_F(ObservationCommand, JitdumpHasTheGuestsFunctions) {
+  const Ended ended = flipped({"--jitdump", folder_.string()});
+  EXPECT_EQ(ended.status, 1) << ended.err;
   const std::string dump = read_file(folder_ / ("jit-" + pid_ + ".dump"));
   EXPECT_TRUE(dump.starts_with("DTiJ")) << dump.size();
   const std::size_t first = dump.find("_start");
