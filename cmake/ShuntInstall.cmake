@@ -20,6 +20,10 @@ if(TARGET shunt_orc)
 endif()
 if(SHUNT_BUILD_RUNTIME)
   install(DIRECTORY runtime/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
+  # Not where every program looks: other packages install a wasm.h, too. Who uses the library looks there.
+  install(FILES third_party/wasm-c-api/include/wasm.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/shunt/wasm-c-api COMPONENT development)
+  install(FILES third_party/wasm-c-api/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libshunt-dev COMPONENT development
+    RENAME LICENSE.wasm-c-api)
   install(FILES samples/guests/shunt_flags.h DESTINATION ${CMAKE_INSTALL_DATADIR}/shunt COMPONENT program)
 endif()
 if(TARGET shunt)
@@ -43,6 +47,22 @@ if(BUILD_SHARED_LIBS)
   set(pc_static_libs "")
 endif()
 configure_file(cmake/shunt.pc.in ${PROJECT_BINARY_DIR}/shunt.pc @ONLY)
+if(SHUNT_BUILD_RUNTIME)
+  # The runtime is static in any case, and so is wabt.
+  set(pc_llvm "")
+  if(SHUNT_LLVM)
+    set(llvm_library "${SHUNT_LLVM_LIBRARY}")
+    if(TARGET LLVM)
+      get_target_property(llvm_library LLVM LOCATION)
+    endif()
+    # By name: what names a whole file may be put in front of the objects that need it.
+    string(REGEX MATCH "^[0-9]+" llvm_major "${SHUNT_LLVM_VERSION}")
+    cmake_path(GET llvm_library PARENT_PATH llvm_folder)
+    set(pc_llvm " -lshunt_orc -L${llvm_folder} -lLLVM-${llvm_major}")
+  endif()
+  configure_file(cmake/shunt-wasm-c.pc.in ${PROJECT_BINARY_DIR}/shunt-wasm-c.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/shunt-wasm-c.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
+endif()
 install(FILES ${PROJECT_BINARY_DIR}/shunt.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT development)
 
 # Removes what the last installation from this build folder put there.

@@ -1,5 +1,5 @@
 # LLVM 19 to 22, if it is there: for sites in code that it generates, and for the optimising tier. Everything else is built without.
-# Not with sanitizers: its library is not instrumented for them.
+# Not with sanitizers: its library is not instrumented for them. Fuzz targets take it all the same.
 set(SHUNT_LLVM_VERSIONS 19.1 20.1 21.1 22.1 CACHE STRING "The first of these versions of LLVM that is there is taken")
 set(SHUNT_LLVM OFF)
 set(SHUNT_LLVM_VERSION "")
@@ -13,11 +13,9 @@ if(CMAKE_CROSSCOMPILING)
     set(SHUNT_LLVM_VERSION 19.1)
     add_library(shunt_llvm INTERFACE)
     target_include_directories(shunt_llvm SYSTEM INTERFACE ${SHUNT_LLVM_HEADERS})
-    target_compile_definitions(shunt_llvm INTERFACE
-      __STDC_CONSTANT_MACROS __STDC_FORMAT_MACROS __STDC_LIMIT_MACROS)
     target_link_libraries(shunt_llvm INTERFACE ${SHUNT_LLVM_LIBRARY})
   endif()
-elseif(NOT SHUNT_SANITIZE)
+elseif(SHUNT_FUZZ OR NOT SHUNT_SANITIZE)
   foreach(version ${SHUNT_LLVM_VERSIONS})
     find_package(LLVM ${version} CONFIG QUIET)
     if(LLVM_FOUND)
@@ -26,6 +24,7 @@ elseif(NOT SHUNT_SANITIZE)
       separate_arguments(definitions UNIX_COMMAND "${LLVM_DEFINITIONS}")
       add_library(shunt_llvm INTERFACE)
       target_include_directories(shunt_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
+      list(FILTER definitions EXCLUDE REGEX "__STDC_|_GNU_SOURCE")  # C++ has since been so by itself; precompiled headers differ by them
       target_compile_definitions(shunt_llvm INTERFACE ${definitions})
       target_link_libraries(shunt_llvm INTERFACE LLVM)
       break()

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # A flag that is off costs exactly one instruction a check: callgrind counts the loops of benchmarks/guests/kernels.c with and
 # without the check, each at two lengths, so that everything outside the loop cancels out.
-# usage: flag_instructions.sh SHUNT KERNELS_DIR
+# usage: flag_instructions.sh SHUNT KERNELS_DIR [LOOP...]
 set -euo pipefail
 . "$(dirname "$0")/../support/skip.sh"
 shunt=$1 kernels=$2
+shift 2
+[ $# -gt 0 ] || set -- crc fnv sum scan
 command -v valgrind >/dev/null || skip "valgrind is not installed"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -21,7 +23,7 @@ count() {  # build kernel rounds -> instructions of the whole run
 }
 
 failed=0
-for kernel in crc fnv sum scan; do
+for kernel in "$@"; do
   for build in plain check; do
     short=$(count $build $kernel 1)
     long=$(count $build $kernel 3)

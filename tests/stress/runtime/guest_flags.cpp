@@ -22,6 +22,7 @@
 #include "shunt/runtime/instance.h"
 #include "shunt/runtime/module.h"
 #include "shunt/runtime/module_file.h"
+#include "tests/runtime/wasm/tier_under_test.h"
 
 namespace {
 
@@ -93,7 +94,8 @@ class GuestFlagsStress : public testing::Test {
     flags_.emplace(*engine_);
     auto bytes = assemble(kGuest, "stress.wat");
     ASSERT_TRUE(bytes) << bytes.error().message();
-    auto module = Module::load(*engine_, *flags_, *bytes, {"stress.wat"});
+    auto module =
+        Module::load(*engine_, *flags_, *bytes, {.name = "stress.wat", .tier = shunt::test::tier_under_test()});
     ASSERT_TRUE(module) << module.error().message();
     module_.emplace(std::move(*module));
     for (int i = 0; i < 4; ++i) readers_.emplace_back([this] { read_flags(*module_, shared_); });

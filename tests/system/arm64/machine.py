@@ -40,15 +40,15 @@ def command(qemu, kernel, initramfs, cpu, thread):
 
 
 class Console:
-    """Follows one boot. `show(line)` is called with each line of the jobs' output as it comes."""
+    """Follows one boot. `show(line)` is called with each line of the jobs' output as it comes. `patience` multiplies all limits."""
 
-    def __init__(self, jobs, deadline, show):
-        self.jobs, self.show = jobs, show
+    def __init__(self, jobs, deadline, patience, show):
+        self.jobs, self.patience, self.show = jobs, patience, show
         self.run = Run()
         self.current = None
         self.begun = 0.0
         self.deadline = deadline                     # of the whole run
-        self.due = time.monotonic() + BOOT_LIMIT     # of the step that is under way
+        self.due = time.monotonic() + BOOT_LIMIT * patience  # of the step that is under way
         self.done = False
 
     def line(self, raw):
@@ -74,15 +74,15 @@ class Console:
         now = time.monotonic()
         if kind == "up":
             self.run.up = " ".join(words)
-            self.due = now + GRACE
+            self.due = now + GRACE * self.patience
         elif kind == "begin":
             self.current, self.begun = int(words[0]), now
             self.run.jobs[self.current] = Ended()
-            self.due = now + SLOWEST * self.jobs[self.current].limit + GRACE
+            self.due = now + SLOWEST * self.jobs[self.current].limit + GRACE * self.patience  # the job's own is multiplied already
         elif kind == "end":
             ended = self.run.jobs[int(words[0])]
             ended.status, ended.seconds = int(words[1]), now - self.begun
-            self.current, self.due = None, now + GRACE
+            self.current, self.due = None, now + GRACE * self.patience
         else:
             self.done = True
 
@@ -94,15 +94,15 @@ class Console:
         if now <= self.due:
             return ""
         if not self.run.up:
-            return f"did not boot within {BOOT_LIMIT} s"
+            return f"did not boot within {BOOT_LIMIT * self.patience} s"
         if self.current is not None:
             return f"hangs in {self.jobs[self.current].program}, or is more than {SLOWEST} times too slow"
         return "hangs between two jobs"
 
 
-def run(arguments, jobs, limit, show):
+def run(arguments, jobs, limit, patience, show):
     """Boots and runs all jobs, for at most `limit` seconds; a Run, whatever happens."""
-    console = Console(jobs, time.monotonic() + limit, show)
+    console = Console(jobs, time.monotonic() + limit, patience, show)
     process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         follow(process, console)

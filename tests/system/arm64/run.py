@@ -56,6 +56,7 @@ def read_jobs(options, cpu):
         if options.seconds and "SHUNT_STRESS_AT_MOST" in job.environment:
             job.environment["SHUNT_STRESS_AT_MOST"] = str(options.seconds)
             job.limit = 60 + 2 * options.seconds
+        job.limit *= options.patience
         job.environment = {"SHUNT_MACHINE_TRAITS": TRAITS[cpu], **job.environment}
     return jobs
 
@@ -116,7 +117,7 @@ def run_cpu(cpu, options, say):
         file.flush()
         arguments = machine.command(the_one("usr/bin/qemu-system-aarch64", "emulator"), the_one("boot/vmlinuz-*", "kernel"),
                                     file.name, cpu, options.thread)
-        run = machine.run(arguments, jobs, options.limit, lambda line: say(f"{cpu}: {line}"))
+        run = machine.run(arguments, jobs, options.limit * options.patience, options.patience, lambda line: say(f"{cpu}: {line}"))
     failures = [verdict(job, run.jobs.get(number), options.thread) for number, job in enumerate(jobs)]
     return cpu, jobs, run, failures
 
@@ -142,6 +143,7 @@ def parse_options():
     parser.add_argument("--seconds", type=int, help="of the machine's clock for each stress test, instead of what the list says")
     parser.add_argument("--results", type=pathlib.Path, help="folder for JUnit files")
     parser.add_argument("--limit", type=int, default=230, help="seconds for all of a CPU model's jobs")
+    parser.add_argument("--patience", type=int, default=1, help="what all limits are multiplied by, on a machine that is busy otherwise")
     parser.add_argument("--parallel", type=int, default=1, help="machines at the same time")
     options = parser.parse_args()
     options.cpu = options.cpu or ["cortex-a57", "neoverse-v1"]

@@ -104,8 +104,8 @@ class Checker:
         text = lambda value: "".join(value) if isinstance(value, list) else value
         self.problems.append(f"{what}: {text(found)}, expected {text(expected)}")
 
-    def counts(self, what, ctr, region, sites=None):
-        """Barriers and serialisations do not depend on how many sites there are, clean and invalidation on lines alone."""
+    def maintenance(self, what, ctr, region):
+        """Barriers do not depend on how many sites or pieces there are, clean and invalidation on lines alone."""
         idc, dic = ctr >> 28 & 1, ctr >> 29 & 1
         count = region.events.count
         lines = {"D": 0 if idc else lines_touched(region.stores, 4 << (ctr >> 16 & 15)),
@@ -114,14 +114,17 @@ class Checker:
         self.expect(f"{what}: IC IVAU", count("I"), lines["I"])
         self.expect(f"{what}: DSB ISH", count("B"), 1 if dic else 2)
         self.expect(f"{what}: ISB", count("i"), 1)
-        self.expect(f"{what}: membarrier", count("M"), 1)
+        print(f"{what}: {len(region.stores)} stores, {count('D')} DC CVAU, {count('I')} IC IVAU, {count('B')} DSB ISH, "
+              f"{count('i')} ISB, {count('M')} membarrier")
+
+    def counts(self, what, ctr, region, sites=None):
+        self.maintenance(what, ctr, region)
+        self.expect(f"{what}: membarrier", region.events.count("M"), 1)
         if sites is not None:
             offsets = {offset for _, offset, _ in region.stores}
             self.expect(f"{what}: stores", (len(region.stores), len(offsets), {size for *_, size in region.stores}),
                         (sites, sites, {4}))
         self.expect(f"{what}: other system calls", region.calls - {CLOCK_GETTIME}, set())
-        print(f"{what}: {len(region.stores)} stores, {count('D')} DC CVAU, {count('I')} IC IVAU, {count('B')} DSB ISH, "
-              f"{count('i')} ISB, {count('M')} membarrier")
 
     def commit(self, ctr, sites, stride, test, cpu="cortex-a57"):
         value, (region,) = self.run([ctr, "commit", str(sites), str(stride)], cpu)
@@ -164,13 +167,24 @@ class Checker:
     def waiting(self):
         _, (region,) = self.run([NO_IDC_NO_DIC, "retire"])
         for test in ("retire", "retire-inside"):
-            self.expect(f"a commit, and the end of the old path: {test}.litmus", collapsed(region.events), collapsed(modelled(test)))
+            self.expect(f"a commit, and the end of the old path: {test}.litmus, ended.litmus", collapsed(region.events),
+                        collapsed(modelled(test) + modelled("ended")))
         _, (region,) = self.run([NO_IDC_NO_DIC, "data_flip"])
         self.expect("a flip of a demoted key: data-flip.litmus", region.events, modelled("data-flip"))
         _, (region,) = self.run([NO_IDC_NO_DIC, "signals"])
         self.expect("a commit by signals: signal.litmus", collapsed(region.events), collapsed(modelled("signal")))
         self.expect("a signal's handler: signal.litmus", region.others, modelled("signal", 1))
         self.expect("a late signal's handler: signal-late.litmus", region.others, modelled("signal-late", 1))
+
+    def ends(self):
+        for ctr in (NO_IDC_NO_DIC, IDC_DIC):
+            for pieces in (1, 10, 1000):
+                value, (region,) = self.run([ctr, "end", str(pieces)])
+                what = f"the end of {pieces} pieces of code, CTR_EL0 {value:#x}"
+                if ctr == NO_IDC_NO_DIC:
+                    self.expect(f"{what}: ended.litmus", collapsed(region.events), collapsed(modelled("ended")))
+                self.maintenance(what, value, region)
+                self.expect(f"{what}: membarrier", region.events.count("M"), 0)
 
     def instructions(self):
         """A site that is off is one instruction. Two lengths of each loop, so that what stands outside of it cancels out."""
@@ -183,7 +197,7 @@ class Checker:
                 self.expect(f"{loop}: instructions a site, with {sites}", more, 1.0)
 
     def protocol(self, to_the_end=True):
-        for check in (self.fork, self.waiting, self.publication, self.commits):
+        for check in (self.fork, self.waiting, self.ends, self.publication, self.commits):
             if to_the_end or not self.problems:
                 check()
         return self

@@ -1,17 +1,25 @@
 // A TCG plugin (QEMU's plugin interface, version 1): what an emulated arm64 program executes between two markers.
 //
-//   hint #100   a region begins        hint #101   it ends        (on the thread that began it)
-//   system call 0x5348554E (begin, end)  stores to these addresses are of interest, here and in later regions; so is
-//   memory that is
-//                                        mapped shared and writable within a region
+// - hint #100: a region begins
+// - hint #101: it ends (on the thread that began it)
+// - system call 0x5348554E (begin, end): stores to these addresses are of interest, here and in later regions; so is
+//   memory that is mapped shared and writable within a region
 //
 // For each region, on standard error (-d plugin) or in the file that -D names, `region`, then one line for each event
 // in the order of execution, then `end instructions=N`: how many the thread executed between the markers.
 //
-//   S <offset> <size>    a store; the offset counts from the begin of its range      F <offset> <size>   the same, to
-//   memory mapped in the region D  DC CVAU           I  IC IVAU           i  ISB B  DSB ISH           b  DSB ISHLD dsb
-//   <CRm>  any other DSB M  membarrier(PRIVATE_EXPEDITED_SYNC_CORE)        K  tgkill        R  mremap        y <number>
-//   any other system call
+// - S <offset> <size>: a store; the offset counts from the begin of its range
+// - F <offset> <size>: the same, to memory that was mapped in the region
+// - D: DC CVAU
+// - I: IC IVAU
+// - i: ISB
+// - B: DSB ISH
+// - b: DSB ISHLD
+// - dsb <CRm>: any other DSB
+// - M: membarrier(PRIVATE_EXPEDITED_SYNC_CORE)
+// - K: tgkill
+// - R: mremap
+// - y <number>: any other system call
 //
 // Events of other threads begin with `other`: barriers, maintenance, and stores of interest.
 //

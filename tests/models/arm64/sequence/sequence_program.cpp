@@ -1,13 +1,19 @@
 // Runs one piece of the real protocol between the plugin's markers (sequence_plugin.c).
 //
-// usage: sequence_program CTR commit SITES STRIDE    a flip of SITES sites that lie STRIDE bytes apart
-//                         publish SIZE               publish() of SIZE bytes of code
-//                         publish_nosync             publish_nosync() of code, and the commit that branches to it: two
-//                         regions fork                       the first commit after a fork() retire a commit that
-//                         drains, and the end of the old path signals                    a commit by signals, with a
-//                         second thread loop SITES ROUNDS          code that executes SITES sites, which are off, in a
-//                         loop of ROUNDS rounds host_loop SITES ROUNDS     the same with sites in this program's own
-//                         text; SITES is 0, 1 or 16
+// usage: sequence_program CTR WHAT
+//
+// WHAT is one of:
+//
+// - commit SITES STRIDE: a flip of SITES sites that lie STRIDE bytes apart
+// - publish SIZE: publish() of SIZE bytes of code
+// - publish_nosync: publish_nosync() of code, and the commit that branches to it; two regions
+// - fork: the first commit after a fork()
+// - retire: a commit that drains, and the end of the old path
+// - end PIECES: the end of PIECES pieces of code that were retired together
+// - data_flip: a flip of a demoted key
+// - signals: a commit by signals, with a second thread
+// - loop SITES ROUNDS: code that executes SITES sites, which are off, in a loop of ROUNDS rounds
+// - host_loop SITES ROUNDS: the same with sites in this program's own text; SITES is 0, 1 or 16
 //
 // CTR: the value of CTR_EL0 that the engine goes by, or `host`: the (emulated) core's own.
 // Prints the value that it went by.
@@ -237,6 +243,16 @@ void retire(Engine& engine) {
   if (!drained) fail("drain", drained.error().message());
 }
 
+// On the thread that calls back: the region begins behind what was retired before.
+void end_together(Engine& engine, unsigned pieces) {
+  StaticKey key("key");
+  Code before = publish(engine, 64, key, 0, 4);
+  std::vector<Code> codes;
+  for (unsigned i = 0; i < pieces; ++i) codes.push_back(publish(engine, 64, key, 0, 4));
+  if (!engine.retire(std::move(before), begin_region) || !engine.retire(codes, end_region)) fail("retire", "refused");
+  if (Status status = engine.await_retired(); !status) fail("await_retired", status.error().message());
+}
+
 void flip_demoted(Engine& engine) {
   DemotableKey key("key");
   StaticKey other("other");
@@ -331,6 +347,8 @@ int main(int argc, char** argv) {
     commit_after_fork(*engine);
   } else if (what == "retire") {
     retire(*engine);
+  } else if (what == "end") {
+    end_together(*engine, static_cast<unsigned>(number(3)));
   } else if (what == "data_flip") {
     flip_demoted(*engine);
   } else if (what == "signals") {
