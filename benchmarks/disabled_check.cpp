@@ -20,7 +20,7 @@
 // Counters: NAME_ns, nanoseconds an iteration (the fastest and the slowest place: NAME_least_ns, NAME_most_ns);
 // NAME_bytes, code bytes a check in that loop; word_padding and toggle_padding, bytes beyond the instruction's five,
 // averaged over all addresses. With --count no time is taken: each loop
-// runs 10,000 iterations under callgrind, and a dump named LOOP/CHECK tells its instructions (engine_table.py).
+// runs 10,000 iterations under callgrind, and a dump named LOOP/CHECK tells its instructions (book/chapters/engine.py).
 #include <asmjit/x86.h>
 #include <benchmark/benchmark.h>
 #include <valgrind/callgrind.h>

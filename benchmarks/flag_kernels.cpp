@@ -1,10 +1,10 @@
 // What a flag that is off costs in a guest's hot loop: the four loops of guests/kernels.c, one check a byte, against
-// the same module without the check and its rare arm.
+// the same module without the check and its rare arm; and beside it a check that loads a variable.
 //
 // Bias: where the code lies moves such loops by more than the check does, so each loop is measured at 16 code
 // placements, all interleaved at random, and the median over the placements is the result. Time is thread CPU time.
 //
-// usage: flag_kernels [--tier=baseline|optimising] [options of Google Benchmark]
+// usage: flag_kernels [--quick] [--tier=baseline|optimising] [options of Google Benchmark]
 #include <benchmark/benchmark.h>
 #include <fmt/core.h>
 
@@ -34,6 +34,7 @@ using shunt::runtime::Value;
 
 constexpr int kPlacements = 16;
 constexpr int kRounds = 8;  // of 64 KiB a call: the loops take longer than the call by four orders of magnitude
+constexpr std::array<const char*, 3> kBuilds = {"plain", "check", "load"};
 constexpr std::array<const char*, 4> kKernels = {"crc", "fnv", "sum", "scan"};
 
 template <class T>
@@ -73,20 +74,19 @@ class Ratios : public benchmark::ConsoleReporter {
       if (run.run_type == Run::RT_Iteration) times_[run.run_name.function_name].push_back(run.GetAdjustedCPUTime());
   }
   void print() {
-    fmt::print("\n{:8} {:>14} {:>14} {:>9} {:>9} {:>9}\n", "kernel", "plain ns/byte", "check ns/byte", "ratio", "min",
-               "max");
+    fmt::print("\n{:8} {:>14} {:>14} {:>9} {:>9} {:>9} {:>14}\n", "kernel", "plain ns/byte", "check ns/byte", "ratio",
+               "min", "max", "load ns/byte");
     for (const char* kernel : kKernels) {
-      std::vector<double> ratios, plain, check;
-      for (int place = 0; place < kPlacements; ++place) {
-        plain.push_back(median(times_[fmt::format("{}/plain/{}", kernel, place)]));
-        check.push_back(median(times_[fmt::format("{}/check/{}", kernel, place)]));
-      }
+      std::map<std::string_view, std::vector<double>> medians;
+      for (const char* build : kBuilds)
+        for (int place = 0; place < kPlacements; ++place)
+          medians[build].push_back(median(times_[fmt::format("{}/{}/{}", kernel, build, place)]));
       // Placements of the two builds do not correspond: compare each checked one with the median plain one.
-      for (double time : check) ratios.push_back(time / median(plain));
+      const double plain = median(medians["plain"]), check = median(medians["check"]);
       const double bytes = kRounds * 65536.0;
-      fmt::print("{:8} {:14.4f} {:14.4f} {:9.3f} {:9.3f} {:9.3f}\n", kernel, median(plain) / bytes,
-                 median(check) / bytes, median(check) / median(plain), *std::ranges::min_element(ratios),
-                 *std::ranges::max_element(ratios));
+      fmt::print("{:8} {:14.4f} {:14.4f} {:9.3f} {:9.3f} {:9.3f} {:14.4f}\n", kernel, plain / bytes, check / bytes,
+                 check / plain, *std::ranges::min_element(medians["check"]) / plain,
+                 *std::ranges::max_element(medians["check"]) / plain, median(medians["load"]) / bytes);
     }
   }
 
@@ -100,23 +100,36 @@ class Ratios : public benchmark::ConsoleReporter {
   std::map<std::string, std::vector<double>> times_;
 };
 
-// The tier that the only argument left names.
-Tier tier_of(int argc, char** argv) {
-  constexpr std::string_view option = "--tier=";
-  if (argc == 1) return Tier::Baseline;
-  const std::string_view argument = argv[1];
-  const auto tier =
-      argument.starts_with(option) ? shunt::runtime::parse_tier(argument.substr(option.size())) : std::nullopt;
-  if (argc == 2 && tier) return *tier;
-  fmt::print(stderr, "usage: flag_kernels [--tier=baseline|optimising] [options of Google Benchmark]\n");
-  std::exit(2);
+struct Options {
+  Tier tier = Tier::Baseline;
+  bool quick = false;  // a third of the repetitions, each a fifth as long
+};
+
+Options parse(int argc, char** argv) {
+  constexpr std::string_view tier_option = "--tier=";
+  Options options;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    const auto tier = argument.starts_with(tier_option)
+                          ? shunt::runtime::parse_tier(argument.substr(tier_option.size()))
+                          : std::nullopt;
+    if (tier) {
+      options.tier = *tier;
+    } else if (argument == "--quick") {
+      options.quick = true;
+    } else {
+      fmt::print(stderr, "usage: flag_kernels [--quick] [--tier=baseline|optimising] [options of Google Benchmark]\n");
+      std::exit(2);
+    }
+  }
+  return options;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
-  const Tier tier = tier_of(argc, argv);
+  const Options options = parse(argc, argv);
   shunt::Engine* engine = expect(shunt::Engine::process(), "engine");
   shunt::flags::FlagSet flags(*engine);
   expect(flags.load_json(R"({"flags": {"rare": {"state": "ENABLED", "variants": {"on": true, "off": false},
@@ -125,9 +138,9 @@ int main(int argc, char** argv) {
          "flags");
   std::vector<Guest> guests;
   for (int place = 0; place < kPlacements; ++place)
-    for (const char* build : {"plain", "check"}) {
+    for (const char* build : kBuilds) {
       guests.push_back(
-          load(*engine, flags, tier, fmt::format("{}/kernels_{}_{}.wasm", SHUNT_KERNELS_DIR, build, place)));
+          load(*engine, flags, options.tier, fmt::format("{}/kernels_{}_{}.wasm", SHUNT_KERNELS_DIR, build, place)));
       for (const char* kernel : kKernels)
         benchmark::RegisterBenchmark(fmt::format("{}/{}/{}", kernel, build, place).c_str(),
                                      [instance = guests.back().instance, kernel](benchmark::State& state) mutable {
@@ -136,8 +149,8 @@ int main(int argc, char** argv) {
                                          if (!instance.call(kernel, arguments)) state.SkipWithError("trap");
                                      })
             ->Unit(benchmark::kNanosecond)
-            ->MinTime(0.02)
-            ->Repetitions(5);
+            ->MinTime(options.quick ? 0.004 : 0.02)
+            ->Repetitions(options.quick ? 2 : 5);
     }
   Ratios reporter;
   benchmark::RunSpecifiedBenchmarks(&reporter);

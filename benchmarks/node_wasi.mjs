@@ -5,4 +5,4 @@ import { WASI } from 'node:wasi';
 const [guest, ...args] = process.argv.slice(2);
 const wasi = new WASI({ version: 'preview1', args: [guest, ...args], env: {}, preopens: {} });
 const module = new WebAssembly.Module(readFileSync(guest));
-process.exitCode = wasi.start(new WebAssembly.Instance(module, wasi.getImportObject()));
+process.exitCode = wasi.start(new WebAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport }));

@@ -37,7 +37,7 @@ namespace {
 
 void flip(benchmark::State& state, SiteForm form) {
   Program& program = Program::of(form, static_cast<std::uint32_t>(state.range(0)));
-  const Busy busy(state.range(1), random_calls(*program.sites));
+  Busy busy(state.range(1), random_calls(*program.sites));
   CommitReport report;
   interleave(
       state, [&] { report = program.flip(); }, {membarrier_alone(), {"blind", [&] { program.sites->blind_store(); }}},
@@ -52,7 +52,7 @@ void other_method(benchmark::State& state, OtherMethod method) {
   const auto sites = static_cast<std::uint32_t>(state.range(0));
   std::unique_ptr<OtherProgram>& program = kept[sites];
   if (program == nullptr) program = std::make_unique<OtherProgram>(sites);
-  const Busy busy(state.range(1), random_calls(*program));
+  Busy busy(state.range(1), random_calls(*program));
   interleave(
       state, [&] { program->flip(method); }, {membarrier_alone()}, preempted(state.range(1)),
       [&] { busy.wait_for_work(); });
@@ -71,7 +71,7 @@ void nothing_to_do(benchmark::State& state) {
 
 void paced(benchmark::State& state) {
   Program& program = Program::of(SiteForm::AlignedWord, static_cast<std::uint32_t>(state.range(0)));
-  const Busy busy(state.range(1), random_calls(*program.sites));
+  Busy busy(state.range(1), random_calls(*program.sites));
   interleave(
       state, [&] { program.flip(); }, {membarrier_alone()}, Preempted::Count,
       [&] {
@@ -79,32 +79,6 @@ void paced(benchmark::State& state) {
         busy.wait_for_work();
       });
 }
-
-// One key with one site, and 100 sites for each of the others.
-class LargeProgram {
- public:
-  explicit LargeProgram(std::uint32_t sites) : engine_(must(Engine::create())), batch_(*engine_) {
-    std::vector<PublishedSites::Group> groups{{&key_, 1}};
-    for (std::uint32_t left = sites - 1; left != 0;) {
-      const std::uint32_t some = left < 100 ? left : 100;
-      others_.push_back(std::make_unique<StaticKey>("other"));
-      groups.push_back({others_.back().get(), some});
-      left -= some;
-    }
-    sites_ = std::make_unique<PublishedSites>(*engine_, SiteForm::AlignedWord, groups);
-  }
-  void flip() {
-    batch_.set(key_, !key_.enabled());
-    must(batch_.commit());
-  }
-
- private:
-  std::unique_ptr<Engine> engine_;
-  StaticKey key_{"one"};
-  std::vector<std::unique_ptr<StaticKey>> others_;
-  std::unique_ptr<PublishedSites> sites_;
-  PatchBatch batch_;
-};
 
 void independence(benchmark::State& state) {
   static LargeProgram one(1), thousand(1'000), million(smoke() ? 10'000 : 1'000'000);
@@ -122,7 +96,7 @@ void retarget(benchmark::State& state) {
   batch.set(choice, 1);
   must(batch.commit());
   const std::uint8_t* const code = sites.memory().rx;
-  const Busy busy(state.range(0), random_calls(sites));
+  Busy busy(state.range(0), random_calls(sites));
   bool second = false;
   interleave(
       state,

@@ -57,7 +57,7 @@ void host(benchmark::State& state) {
     must(batch.commit());
   };
   flip();  // the first one moves the text
-  const Busy busy(state.range(1), random_calls(code));
+  Busy busy(state.range(1), random_calls(code));
   interleave(state, flip, {{"alias", [&] { own.flip(); }}, membarrier_alone()}, preempted(state.range(1)),
              [&] { busy.wait_for_work(); });
 }
@@ -66,7 +66,7 @@ void by_signals(benchmark::State& state) {
   EngineOptions options;
   options.serialisation = Serialisation::Signals;
   Program program(SiteForm::AlignedWord, 1, options);
-  const Busy busy(state.range(0), random_calls(*program.sites));
+  Busy busy(state.range(0), random_calls(*program.sites));
   interleave(
       state, [&] { program.flip(); }, {membarrier_alone()}, preempted(state.range(0)), [&] { busy.wait_for_work(); });
 }
@@ -182,7 +182,7 @@ void register_more() {
   using benchmark::RegisterBenchmark;
   RegisterBenchmark("host", host)->ArgsProduct({{1, 1'000}, {0, 1, 4}})->UseManualTime();
   RegisterBenchmark("signal", by_signals)->Arg(0)->Arg(1)->UseManualTime();
-  RegisterBenchmark("group", group)->Arg(2)->Arg(4)->Arg(8)->UseManualTime();
+  RegisterBenchmark("group", group)->ArgsProduct({{1, 2, 4, 8, 16, 32, 64}})->UseManualTime();
   RegisterBenchmark("metadata", metadata)->Arg(2)->Arg(3)->Iterations(1);
   RegisterBenchmark("metadata/host", metadata_of_host_sites)->Iterations(1);
 }

@@ -90,4 +90,21 @@ CommitReport Program::flip() {
   return must(batch->commit());
 }
 
+LargeProgram::LargeProgram(std::uint32_t sites) : engine_(must(Engine::create())) {
+  std::vector<PublishedSites::Group> groups{{&key_, 1}};
+  for (std::uint32_t left = sites - 1; left != 0;) {
+    const std::uint32_t some = left < 100 ? left : 100;
+    others_.push_back(std::make_unique<StaticKey>("other"));
+    groups.push_back({others_.back().get(), some});
+    left -= some;
+  }
+  sites_ = std::make_unique<PublishedSites>(*engine_, SiteForm::AlignedWord, groups);
+  batch_ = std::make_unique<PatchBatch>(*engine_);
+}
+
+void LargeProgram::flip() {
+  batch_->set(key_, !key_.enabled());
+  must(batch_->commit());
+}
+
 }  // namespace shunt::bench

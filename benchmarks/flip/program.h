@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "shunt/engine.h"
 
@@ -62,6 +63,20 @@ struct Program {
   StaticKey key{"benchmark"};
   std::unique_ptr<PublishedSites> sites;
   std::unique_ptr<PatchBatch> batch;
+};
+
+// One key with one site, among others with 100 sites each.
+class LargeProgram {
+ public:
+  explicit LargeProgram(std::uint32_t sites);  // of all keys together
+  void flip();                                 // commits the other state of the one
+
+ private:
+  std::unique_ptr<Engine> engine_;
+  StaticKey key_{"one"};
+  std::vector<std::unique_ptr<StaticKey>> others_;
+  std::unique_ptr<PublishedSites> sites_;
+  std::unique_ptr<PatchBatch> batch_;
 };
 
 }  // namespace shunt::bench

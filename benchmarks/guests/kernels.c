@@ -1,6 +1,7 @@
 // Four loops over a 64 KiB buffer, one flag check a byte. Built twice: with -DCHECK the check and its rare arm are
 // there, without it neither is, so the difference is the whole price of a flag that is off. -DPAD=n moves the loops to
-// another code address.
+// another code address. -DLOAD: the check is a load of a variable and a branch, as a guest without such flags would
+// ask.
 #include <stdint.h>
 
 #define EXPORT(name) __attribute__((export_name(name), noinline))
@@ -9,8 +10,15 @@ static uint8_t buffer[65536];
 static uint32_t table[256];
 static volatile uint8_t pad_sink;
 
+#if defined(CHECK) || defined(LOAD)
 #ifdef CHECK
 __attribute__((import_module("flags"), import_name("rare"))) extern int flag_rare(void);
+#else
+static volatile int rare_flag;
+static inline int flag_rare(void) {
+  return rare_flag;
+}
+#endif
 
 static volatile uint32_t rare_sink;
 __attribute__((noinline, cold)) static uint32_t rare_arm(uint32_t value) {

@@ -53,7 +53,7 @@ void must_patch(XRayPatchingStatus status) {
 }
 
 void map(benchmark::State& state) {
-  const Busy busy(state.range(0), call_random);
+  Busy busy(state.range(0), call_random);
   bool on = false;
   interleave(
       state,
@@ -67,7 +67,7 @@ void map(benchmark::State& state) {
 }
 
 void function(benchmark::State& state) {
-  const Busy busy(state.range(0), call_random);
+  Busy busy(state.range(0), call_random);
   const std::int32_t id = static_cast<std::int32_t>(__xray_max_function_id()) / 2;
   bool on = false;
   interleave(

@@ -17,13 +17,15 @@ class Busy {
  public:
   // A thread that the machine's other work keeps from running disturbs nobody, and a core serialisation would look
   // cheap. So wait for this before each operation that is timed: returns once a thread has worked since the call, or
-  // after a tenth of a second. Does nothing without threads.
-  void wait_for_work() const {
-    if (threads_.empty()) return;
+  // after a tenth of a second; at once when it has waited for five seconds in all, so that a machine which never lets
+  // the threads run does not make a benchmark endless. Does nothing without threads. For one thread alone.
+  void wait_for_work() {
+    if (threads_.empty() || patience_ <= std::chrono::nanoseconds::zero()) return;
     const std::uint64_t before = work_done();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(100);
-    while (work_done() == before && std::chrono::steady_clock::now() < end) {
-    }
+    const auto begin = std::chrono::steady_clock::now(), end = begin + std::chrono::milliseconds(100);
+    auto now = begin;
+    while (work_done() == before && now < end) now = std::chrono::steady_clock::now();
+    patience_ -= now - begin;
   }
 
   // Starts `threads` threads at places 1, 2, ... (measure.h), each calling work(random number) again and again; returns
@@ -63,6 +65,7 @@ class Busy {
     return sum;
   }
 
+  std::chrono::nanoseconds patience_ = std::chrono::seconds(5);
   std::atomic<bool> stop_ = false;
   std::vector<Count> done_;
   std::vector<std::thread> threads_;

@@ -1,5 +1,5 @@
-"""The tables of docs/benchmarks.md that engine_table.py writes: targets and whether they are met, flips beside other ways to patch,
-checks that are off beside other checks."""
+"""The engine's tables: flips beside other ways to patch, checks that are off beside other checks, and what was aimed at."""
+from results import duration
 
 FLIP_COLUMNS = [(1, 0), (1, 1), (1, 4), (1_000, 1), (20_000, 1), (100_000, 1), (1_000_000, 0)]
 CHECKS = [
@@ -10,15 +10,6 @@ CHECKS = [
     ("virtual", "virtual call"),
 ]
 LOOPS = [("hash", "hash, 16 checks"), ("crc", "CRC, 16 checks"), ("frontend", "front-end-bound, 4 checks")]
-
-
-def duration(nanoseconds):
-    if nanoseconds is None:
-        return ""
-    for limit, unit, name in ((1e3, 1, "ns"), (1e6, 1e3, "µs"), (1e9, 1e6, "ms"), (1e99, 1e9, "s")):
-        if nanoseconds < limit:
-            return f"{nanoseconds / unit:.3g} {name}"
-    return ""
 
 
 def count(sites):
@@ -81,12 +72,20 @@ def percent(value):
     return f"{value * 100:+.1f} %"
 
 
-def check_targets(out, results):
-    instructions = results.data.get("instructions")
+def instruction_counts(results):
+    """Loop/check -> instructions more than without a check; empty if they were not counted."""
+    prefix, suffix = "instructions/", ":count"
+    return {name[len(prefix):-len(suffix)]: results.of(name[:-len(suffix)], "count") for name in results.names() if name.startswith(prefix)}
+
+
+def instruction_targets(out, results):
+    instructions = instruction_counts(results)
     for check, name in (("word", "aligned word"), ("toggle", "toggle")):
-        if instructions:
-            most = max((instructions[f"{loop}/{check}"] for loop, _ in LOOPS), key=lambda value: abs(value - 1))
-            out.exactly(f"Site that is off, {name}: instructions (callgrind)", "1", most, 1, lambda v: f"{v:.3f}")
+        most = max((instructions[f"{loop}/{check}"] for loop, _ in LOOPS), key=lambda value: abs(value - 1))
+        out.exactly(f"Site that is off, {name}: instructions (callgrind)", "1", most, 1, lambda v: f"{v:.3f}")
+
+
+def check_targets(out, results):
     out.exactly("Padding of a toggle", "0 bytes", results.of("disabled_check/crc", "toggle_padding"), 0, lambda v: f"{v:.2f} bytes")
     out.at_most("Padding of an aligned word, mean over all addresses", "≤ 1.3 bytes", results.of("disabled_check/crc", "word_padding"), 1.3,
                 lambda v: f"{v:.2f} bytes")
@@ -130,9 +129,6 @@ def other_targets(out, results):
         value = results.ratio(f"host/{sites}/{busy}", "p50_ns", "alias_p50_ns")
         where = "nobody running" if busy == 0 else "1 busy thread"
         out.at_most(f"Host text, {sites_word(sites)}, {where}: against as many toggles of the engine's own memory", "≤ 1.5 times", value, 1.5, times)
-    kernels = results.data.get("flag_kernels") or {}
-    for kernel, value in kernels.items():
-        out.at_most(f"A guest's flag in its inner loop ({kernel}, baseline tier): time against no check", "≤ +3 %", value - 1, 0.03, percent)
 
 
 def flip_table(results):
@@ -161,17 +157,19 @@ def flip_table(results):
             xray[column] = duration(results.of(f"xray/map/{busy}"))
     if any(xray):
         rows.append(("LLVM XRay: one function (2 sleds), all 20,000 sleds", *xray, "no", "32"))
-    java = [duration(results.of(f"switch_point/1/{busy}")) if sites == 1 else "" for sites, busy in FLIP_COLUMNS]
-    if any(java):
-        rows.append(("Java 17 SwitchPoint.invalidateAll", *java, "yes", "objects"))
+    for java, name in (("switch_point", "OpenJDK SwitchPoint.invalidateAll"), ("call_site", "OpenJDK MutableCallSite.setTarget and syncAll")):
+        cells = [duration(results.of(f"{java}/1/{busy}")) if sites == 1 else "" for sites, busy in FLIP_COLUMNS]
+        if any(cells):
+            rows.append((name, *cells, "yes", "objects"))
     add("*floor: one membarrier*", "flip/word/{}/{}", "membarrier_p50_ns")
     add("*floor: blind sorted store*", "flip/word/{}/{}", "blind_p50_ns", "no")
     text = table(head, rows)
-    after, hot = results.of("switch_point/1/0", "after_ns"), results.of("switch_point/1/0", "hot_ns")
-    if after and hot:
-        recovery = duration(results.of("switch_point/1/0", "recovery_ns"))
-        text += (f"\nAfter `invalidateAll` a call of the site takes {duration(after)} instead of {duration(hot)} ({after / hot:,.0f} times as long), and "
-                 f"{recovery} pass until it is compiled again. A patched site is as fast at once as it was before.\n")
+    for java, name in (("switch_point", "invalidateAll"), ("call_site", "syncAll")):
+        after, hot = results.of(f"{java}/1/0", "after_ns"), results.of(f"{java}/1/0", "hot_ns")
+        if after and hot:
+            recovery = duration(results.of(f"{java}/1/0", "recovery_ns"))
+            text += (f"\nAfter `{name}` a call of the site takes {duration(after)} instead of {duration(hot)} ({after / hot:,.0f} times as long), and "
+                     f"{recovery} pass until it is compiled again. A patched site is as fast at once as it was before.\n")
     return text
 
 
@@ -191,7 +189,6 @@ def extra_table(results):
 
 
 def check_table(results):
-    instructions = results.data.get("instructions") or {}
     rows = []
     for check, name in CHECKS:
         cells = []
@@ -199,20 +196,11 @@ def check_table(results):
             value = results.combined(f"disabled_check/{loop}", lambda site, none: site / none, f"{check}_ns", "none_ns")
             cells.append("" if value is None else f"{value:.1f} times" if value >= 2 else percent(value - 1))
         size = results.of("disabled_check/hash", f"{check}_bytes")
-        executed = instructions.get(f"hash/{check}")
-        rows.append((name, "" if executed is None else f"{executed:.2f}", "" if size is None else f"{size:.1f}", *cells))
-    head = ["check", "instructions", "bytes in the hash loop"]
+        rows.append((name, "" if size is None else f"{size:.1f}", *cells))
+    head = ["check", "bytes in the hash loop"]
     for loop, name in LOOPS:
         head.append(f"{name} ({duration(results.of(f'disabled_check/{loop}', 'none_ns'))} without)")
     return table(head, rows)
-
-
-def targets(results):
-    out = Targets()
-    check_targets(out, results)
-    flip_targets(out, results)
-    other_targets(out, results)
-    return out
 
 
 def reasons(out):
@@ -222,28 +210,3 @@ def reasons(out):
         reason = next((text for begin, text in REASONS if line.startswith(begin)), None)
         lines.append(f"- Missed: {line}" + (f". In the way: {reason}" if reason else "."))
     return "\n".join(lines) + "\n" if lines else ""
-
-
-def tables(results):
-    """The text between the markers, and the missed targets, one line each."""
-    machine = results.data["machine"]
-    out = targets(results)
-    load = machine["load"]
-    parts = [
-        f"Measured on {machine['date']} at {machine['commit']}: {machine['cpu']}, {machine['processors']} processors, Linux {machine['kernel']}; medians over "
-        f"{machine['rounds']} interleaved rounds; load average {load[0]} at the beginning, {load[1]} at most (the benchmarks themselves make up to 5).\n",
-        "### Targets\n",
-        table(["what", "target", "measured", ""], out.rows),
-        reasons(out),
-        "![How far each measured figure is from its target](images/engine-targets.svg)\n",
-        "### A flip, beside other ways to patch running code\n",
-        flip_table(results),
-        "![Time of a flip by the number of sites](images/engine-flip.svg)\n",
-        extra_table(results),
-        "### A check that is off, beside other checks\n",
-        check_table(results),
-        "![Time of three loops with checks that are off](images/engine-check.svg)\n",
-    ]
-    if results.data["missing"]:
-        parts.append("Not measured here, because it is not installed: " + "; ".join(results.data["missing"]) + ".\n")
-    return "\n".join(part for part in parts if part), out.missed

@@ -5,8 +5,9 @@
 //                             hot, while BUSY threads call them. Counters: p50_ns and p99_ns; hot_ns, a call before;
 //                             after_ns, a call in the first 50 microseconds afterwards; recovery_ns, until a window of
 //                             calls is at most twice as slow as hot again
+//   call_site/SITES/BUSY      the same by setTarget() of each MutableCallSite, and one syncAll() of all
 //
-// Prints Google Benchmark's JSON.   usage: java SwitchPointFlip.java [--smoke]
+// Prints Google Benchmark's JSON.   usage: java CallSiteFlip.java [--smoke | --quick]
 // Bias: the call sites are warmed for 30 ms before each flip, and longer until a call takes less than 4 ns, which is so
 // once they are compiled at the highest tier; threads cannot be pinned from Java.
 import java.lang.invoke.MethodHandle;
@@ -19,7 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 
-public class SwitchPointFlip {
+public class CallSiteFlip {
   static final int SITES = 8;
 
   // Call sites that the compiler may treat as constants, as an invokedynamic instruction's are.
@@ -70,6 +71,12 @@ public class SwitchPointFlip {
     return value;
   }
 
+  // Sends the first `sites` call sites to `target` at once.
+  static void retarget(int sites, MethodHandle target) {
+    for (int i = 0; i < sites; i++) ALL[i].setTarget(target);
+    MutableCallSite.syncAll(Arrays.copyOf(ALL, sites));
+  }
+
   // A fresh SwitchPoint in front of the first `sites` call sites; one that is invalid stays so.
   static SwitchPoint guard(int sites, MethodHandle usual, MethodHandle rare) {
     SwitchPoint point = new SwitchPoint();
@@ -96,11 +103,11 @@ public class SwitchPointFlip {
     return sorted[Math.min(sorted.length - 1, (int) (sorted.length * part))];
   }
 
-  static String measure(int sites, int busy, int repetitions, long warmTime) throws Throwable {
+  static String measure(boolean bySwitchPoint, int sites, int busy, int repetitions, long warmTime) throws Throwable {
     MethodHandles.Lookup lookup = MethodHandles.lookup();
     MethodType type = MethodType.methodType(int.class, int.class);
-    MethodHandle usual = lookup.findStatic(SwitchPointFlip.class, "usual", type);
-    MethodHandle rare = lookup.findStatic(SwitchPointFlip.class, "rare", type);
+    MethodHandle usual = lookup.findStatic(CallSiteFlip.class, "usual", type);
+    MethodHandle rare = lookup.findStatic(CallSiteFlip.class, "rare", type);
     guard(sites, usual, rare);
     stop = false;
     List<Thread> threads = new ArrayList<>();
@@ -119,7 +126,8 @@ public class SwitchPointFlip {
     }
     List<Double> times = new ArrayList<>(), hot = new ArrayList<>(), after = new ArrayList<>(), recovery = new ArrayList<>();
     for (int i = 0; i < repetitions; i++) {
-      SwitchPoint[] points = {guard(sites, usual, rare)};
+      SwitchPoint[] points = {bySwitchPoint ? guard(sites, usual, rare) : null};
+      if (!bySwitchPoint) retarget(sites, usual);
       warm(sites, warmTime);
       double before = callTime(sites, 160_000);
       for (int more = 0; more < 50 && before > 4; more++) {  // until it is compiled: nothing would have to be thrown away
@@ -127,7 +135,11 @@ public class SwitchPointFlip {
         before = callTime(sites, 160_000);
       }
       long begin = System.nanoTime();
-      SwitchPoint.invalidateAll(points);
+      if (bySwitchPoint) {
+        SwitchPoint.invalidateAll(points);
+      } else {
+        retarget(sites, rare);
+      }
       long end = System.nanoTime();
       times.add((double) (end - begin));
       hot.add(before);
@@ -141,9 +153,9 @@ public class SwitchPointFlip {
     stop = true;
     for (Thread thread : threads) thread.join();
     return String.format(Locale.ROOT,
-        "    {\"name\": \"switch_point/%d/%d\", \"run_type\": \"iteration\", \"iterations\": %d, \"real_time\": %.1f, \"cpu_time\": %.1f, "
+        "    {\"name\": \"%s/%d/%d\", \"run_type\": \"iteration\", \"iterations\": %d, \"real_time\": %.1f, \"cpu_time\": %.1f, "
             + "\"time_unit\": \"ns\", \"p50_ns\": %.1f, \"p99_ns\": %.1f, \"hot_ns\": %.3f, \"after_ns\": %.3f, \"recovery_ns\": %.0f}",
-        sites, busy, repetitions, quantile(times, 0.5), quantile(times, 0.5), quantile(times, 0.5), quantile(times, 0.99), quantile(hot, 0.5),
+        bySwitchPoint ? "switch_point" : "call_site", sites, busy, repetitions, quantile(times, 0.5), quantile(times, 0.5), quantile(times, 0.5), quantile(times, 0.99), quantile(hot, 0.5),
         quantile(after, 0.5), quantile(recovery, 0.5));
   }
 
@@ -160,10 +172,15 @@ public class SwitchPointFlip {
   }
 
   public static void main(String[] arguments) throws Throwable {
-    boolean smoke = arguments.length > 0 && arguments[0].equals("--smoke");
+    String mode = arguments.length > 0 ? arguments[0] : "";
+    boolean smoke = mode.equals("--smoke");
+    int repetitions = smoke ? 2 : mode.equals("--quick") ? 4 : 15;
     List<String> results = new ArrayList<>();
     for (int busy : new int[] {0, 1, 4}) {
-      for (int sites : new int[] {1, SITES}) results.add(measure(sites, busy, smoke ? 2 : 15, smoke ? 2_000_000L : 30_000_000L));
+      for (int sites : new int[] {1, SITES}) {
+        for (boolean bySwitchPoint : new boolean[] {true, false})
+          results.add(measure(bySwitchPoint, sites, busy, repetitions, smoke ? 2_000_000L : 30_000_000L));
+      }
     }
     System.out.println("{\n  \"context\": {\"java\": \"" + System.getProperty("java.vm.version") + "\"},\n  \"benchmarks\": [");
     System.out.println(String.join(",\n", results));
