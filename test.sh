@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds shunt and tests it. Installs what is missing first (scripts/install-dependencies.sh).
 #
-#   ./test.sh          release build, unit and conformance tests, stress tests of 10 seconds each, AddressSanitizer: 15 minutes
-#   ./test.sh --all    also ThreadSanitizer, mutants, models, litmus tests, arm64, third-party guests, packages, formatting, clang-tidy: 60 minutes (2 cores)
+#   ./test.sh          release build, unit and conformance tests, fuzz targets, stress tests, AddressSanitizer: 15 minutes
+#   ./test.sh --all    also ThreadSanitizer, mutants, models, litmus tests, arm64, third-party guests, packages,
+#                      installations, formatting, clang-tidy: 60 minutes (2 cores)
 #
 # Environment:
 #   SHUNT_WASM_TESTSUITE_DIR   the WebAssembly core test suite; else it is fetched (scripts/fetch-wasm-testsuite.sh)
-#   SHUNT_STRESS_SECONDS       of each stress test (10)
+#   SHUNT_STRESS_SECONDS       of each part of a stress test that goes by time (10)
 #   CI=true                    a test that would be skipped fails
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")" || exit 1
@@ -46,18 +47,19 @@ fi
 # Stress tests on machines with Debian's arm64 kernel, emulated: one with IDC and DIC, one without. Together at most 4 minutes.
 arm64_machines() {
   stage "tools for arm64 machines" 900 scripts/arm64/install.sh system || return
-  built arm64 || build arm64 900 || return
+  built arm64 || build arm64 1800 || return
   stage "arm64 machines: stress" 240 tests/system/arm64/run.py --parallel 2 --limit 220 --results "$results"
 }
 
-quick='stress|mutant|guests|conformance|litmus|model'
-if build release 900; then
-  tests "unit" release 240 -LE "$quick"
+quick='stress|mutant|guests|conformance|litmus|model|fuzz|slow'
+if build release 1800; then
+  tests "unit" release 400 -LE "$quick"
   [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] && tests "conformance" release 120 -L conformance --verbose
-  tests "stress, $SHUNT_STRESS_SECONDS s each" release 240 -L stress -j 1 --verbose
+  tests "fuzz targets, 3 s each" release 120 -L fuzz --verbose
+  tests "stress, $SHUNT_STRESS_SECONDS s each" release 400 -L stress -j 1 --verbose
 fi
-if build asan 900; then
-  tests "AddressSanitizer" asan 300 -LE 'stress|mutant|guests'
+if build asan 1800; then
+  tests "AddressSanitizer" asan 500 -LE 'stress|mutant|guests'
 fi
 
 # The one stage that may be skipped in CI: what it needs is in Debian's unstable suite alone.
@@ -75,23 +77,24 @@ litmus_tests() {
 # Programs for arm64, built on this machine and run by an emulator; the preset bounds the stress tests.
 arm64_tests() {
   stage "arm64: compiler, libraries, emulators" 600 scripts/arm64/install.sh || return
-  build arm64 900 || return
+  build arm64 1800 || return
   echo "The arm64 programs run on $(build/arm64-tools/usr/bin/qemu-aarch64 --version | head -1)."
-  tests "arm64, emulated: unit, conformance" arm64 400 -LE 'stress|mutant|litmus'
-  tests "arm64, emulated: stress" arm64 300 -L stress -j 1 --verbose
-  tests "arm64, emulated: mutants" arm64 400 -L mutant
+  tests "arm64, emulated: unit, conformance" arm64 800 -LE 'stress|mutant|litmus'
+  tests "arm64, emulated: stress" arm64 450 -L stress -j 1 --verbose
+  tests "arm64, emulated: mutants" arm64 600 -L mutant
 }
 
 if $all; then
-  if build tsan 900; then
-    tests "ThreadSanitizer" tsan 600 -LE 'mutant|guests|conformance'
+  if build tsan 1800; then
+    tests "ThreadSanitizer" tsan 800 -LE 'mutant|guests|conformance|fuzz'
   fi
   if built release; then
     tests "mutants" release 600 -L mutant
     tests "third-party guests" release 600 -L guests
+    tests "installation, benchmark book" release 800 -L slow
     tests "models" release 400 -L model
     litmus_tests
-    stage "clang-tidy" 1200 scripts/check-tidy.sh build/release
+    stage "clang-tidy" 1200 scripts/check-tidy.py build/release
   fi
   arm64_tests
   stage "packages and a project that uses them" 900 scripts/check-package.sh

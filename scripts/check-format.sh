@@ -4,4 +4,4 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 mode=(--dry-run -Werror -ferror-limit=1)
 [ "${1:-}" = --fix ] && mode=(-i)
-git ls-files -z '*.h' '*.c' '*.cpp' | xargs -0 -r clang-format-19 "${mode[@]}"
+git ls-files -z '*.h' '*.c' '*.cpp' ':!third_party' | xargs -0 -r clang-format-19 "${mode[@]}"

@@ -31,6 +31,11 @@ cmake --build "$scratch/user/build"
 "$scratch/user/build/first_site"
 "$scratch/user/build/embed" "$source/samples/02_greeter.wat"
 
+# What the pages for authors tell to do.
+for page in for-runtime-authors for-application-authors for-performance-engineers; do
+  "$source/scripts/check-docs.py" "$source/docs/$page.md" "$scratch/prefix"
+done
+
 cmake --build "$build" --target uninstall >"$scratch/uninstall.log"
 left=$(find "$scratch/prefix" -type f)
 [ -z "$left" ] || { echo "left behind by uninstall: $left"; exit 1; }

@@ -25,8 +25,8 @@ inside=$(nm -DC --defined-only "$lib/libshunt_engine.so" | grep -E ' [TDBR] ' | 
   grep -vE '^shunt_[a-z_]+$|^shunt::detail::(add|remove)_host_module\(' | grep -E '^shunt::(detail|capi)::|^[^:]*$' || true)
 [ -z "$inside" ] || { echo "exported, but not public:"; echo "$inside"; exit 1; }
 
-# Every public header is complete, and shunt.h is C. Those for LLVM's code need LLVM's.
-flags=(-I "$include")
+# Every public header is complete, and shunt.h and shunt_wasm.h are C. Those for LLVM's code need LLVM's.
+flags=(-I "$include" -isystem "$include/shunt/wasm-c-api")
 for version in 19 20 21 22; do
   command -v "llvm-config-$version" >/dev/null || continue
   flags+=(-isystem "$("llvm-config-$version" --includedir)")
@@ -41,13 +41,15 @@ while read -r line; do
 done <"$scratch/all.cpp"
 echo '#include <shunt/shunt.h>' >"$scratch/one.c"
 cc -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$include" "$scratch/one.c"
+echo '#include <shunt/runtime/c/shunt_wasm.h>' >"$scratch/one.c"
+cc -std=c11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only "${flags[@]}" "$scratch/one.c"
 
 export PKG_CONFIG_PATH=$lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=$scratch/root
 cmake -G Ninja -S tests/consumer -B "$scratch/consumer" -D CMAKE_PREFIX_PATH="$scratch/root/usr" -D SAMPLES="$source/samples" \
   >"$scratch/consumer.log" || { cat "$scratch/consumer.log"; exit 1; }
 cmake --build "$scratch/consumer"
 export LD_LIBRARY_PATH=$lib
-for program in c_by_cmake c_by_pkg_config cpp_by_cmake host_site first_site; do
+for program in c_by_cmake c_by_pkg_config cpp_by_cmake host_site first_site wasm_c_by_cmake wasm_c_by_pkg_config; do
   echo "--- $program"
   "$scratch/consumer/$program"
 done

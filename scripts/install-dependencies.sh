@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, from Debian 12's own packages. Does nothing if all is there.
-# usage: install-dependencies.sh [benchmarks]     benchmarks: also what benchmarks/engine_table.sh compares with
+# usage: install-dependencies.sh [benchmarks | fuzzing]
+#   benchmarks   also what benchmarks/run.sh compares with
+#   fuzzing      also what tests/fuzz/soak.sh runs
 # As root or with passwordless sudo it installs; otherwise it prints the line to run and fails. On other systems it warns and
 # tries the same names.
 set -euo pipefail
@@ -18,10 +20,14 @@ packages=(
   clang-format-19 clang-tidy-19                                         # checks of the source
   spin                                                                  # models of the protocols
 )
+benchmarks=(libclang-rt-19-dev openjdk-17-jdk-headless                  # LLVM XRay; Java's SwitchPoint
+  nodejs libmozjs-102-dev)                                              # V8; SpiderMonkey, whose package has its shell
+fuzzing=(libclang-rt-19-dev)                                            # libFuzzer and clang's sanitizers
 case ${1:-} in
   "") ;;
-  benchmarks) packages+=(libclang-rt-19-dev openjdk-17-jdk-headless) ;;  # LLVM XRay; Java's SwitchPoint
-  *) echo "usage: $0 [benchmarks]" >&2; exit 2 ;;
+  benchmarks) packages+=("${benchmarks[@]}") ;;
+  fuzzing) packages+=("${fuzzing[@]}") ;;
+  *) echo "usage: $0 [benchmarks | fuzzing]" >&2; exit 2 ;;
 esac
 
 system=unknown
