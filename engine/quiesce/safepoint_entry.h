@@ -45,8 +45,8 @@ namespace shunt::detail {
 // Its address. Thread-safe.
 [[nodiscard]] const void* safepoint_entry() noexcept;
 
-// Called by it, on the thread that is at the safepoint.
-extern "C" [[gnu::visibility("hidden")]] void shunt_safepoint_reached(const GuestFrame* frame) noexcept;
+// Called by it, on the thread that is at the safepoint, with a GuestFrame of any alignment.
+extern "C" [[gnu::visibility("hidden")]] void shunt_safepoint_reached(const void* guest_frame) noexcept;
 
 // GuestFrame as the assembly files lay it out.
 static_assert(sizeof(GuestFrame) == 24 && offsetof(GuestFrame, resume_point) == 0 &&

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstring>
 #include <new>
 #include <utility>
 #include <vector>
@@ -86,14 +87,17 @@ ThreadRecord* record_of_this_thread(const Quiescence& home) noexcept {
 }
 
 // Called by a safepoint's stub. The engine is the one whose code memory holds the resume point.
-extern "C" void shunt_safepoint_reached(const GuestFrame* frame) noexcept {
+// The stack is as the guest aligned it, which x86-64 lets it do as it likes.
+extern "C" void shunt_safepoint_reached(const void* guest_frame) noexcept {
+  GuestFrame frame;
+  std::memcpy(&frame, guest_frame, sizeof frame);
   const Attachments* const attachments = Attachments::of_this_thread();
   if (attachments == nullptr) return;
   const std::shared_ptr<ThreadRecord> record =
-      attachments->find([&](const ThreadRecord& other) { return other.code.contains(frame->resume_point); });
+      attachments->find([&](const ThreadRecord& other) { return other.code.contains(frame.resume_point); });
   if (record == nullptr) return;
   if (record->state.load(std::memory_order_relaxed) == State::Guest) {  // only this thread stores Guest
-    record->home.reached(*record, *frame);
+    record->home.reached(*record, frame);
   } else {
     record->unscoped.store(true, std::memory_order_relaxed);  // see thread_record.h
   }
