@@ -7,13 +7,13 @@
 namespace shunt::detail {
 namespace {
 
-std::string hex(const void* address) {
+std::string text_of(const void* address) {
   char text[24];
   std::snprintf(text, sizeof text, "%p", address);
   return text;
 }
 
-std::string hex(std::span<const std::uint8_t> bytes) {
+std::string text_of(std::span<const std::uint8_t> bytes) {
   std::string text;
   for (std::uint8_t byte : bytes) {
     char digits[4];
@@ -29,8 +29,8 @@ Error expected_bytes_error(const KeySites& sites, const void* address, std::span
                            std::span<const std::uint8_t> expected) {
   return make_error(
       ErrorCode::ExpectedBytesMismatch,
-      "patch site at " + hex(address) + " of key \"" + (sites.key == nullptr ? "" : sites.key->name()) + "\": found " +
-          hex(found) + ", expected " + hex(expected) +
+      "patch site at " + text_of(address) + " of key \"" + (sites.key == nullptr ? "" : sites.key->name()) +
+          "\": found " + text_of(found) + ", expected " + text_of(expected) +
           "; nothing was written. Something else wrote to this code (a debugger's breakpoint, a stray store)");
 }
 

@@ -56,7 +56,7 @@ class MembarrierSerialiser final : public CoreSerialiser {
   const bool caller_is_covered_ = kernel_serialises_caller();
 };
 
-Error unavailable(const std::string& cause) {
+Error no_membarrier(const std::string& cause) {
   return make_error(ErrorCode::SerialisationUnavailable,
                     "membarrier(2) with PRIVATE_EXPEDITED_SYNC_CORE (Linux 4.16): " + cause);
 }
@@ -67,8 +67,8 @@ Result<std::unique_ptr<CoreSerialiser>> make_membarrier_serialiser() {
   const auto calls = [] {
     if (register_process() == 0) serialise_process();
   };
-  if (const std::string cause = why_not(calls); !cause.empty()) return unavailable(cause);
-  if (register_process() != 0 || serialise_process() != 0) return unavailable(std::strerror(errno));
+  if (const std::string cause = why_not(calls); !cause.empty()) return no_membarrier(cause);
+  if (register_process() != 0 || serialise_process() != 0) return no_membarrier(std::strerror(errno));
   return std::unique_ptr<CoreSerialiser>(std::make_unique<MembarrierSerialiser>());
 }
 

@@ -114,7 +114,7 @@ std::uint64_t bit_of(int signal) noexcept {
   return std::uint64_t{1} << (signal - 1);
 }
 
-Error unavailable(const std::string& cause) {
+Error no_signals(const std::string& cause) {
   return make_error(ErrorCode::SerialisationUnavailable, "signals to all threads: " + cause);
 }
 
@@ -154,17 +154,17 @@ void SignalBroadcast::unlock_after_fork(ForkSide side) noexcept {
 Status SignalBroadcast::start(int signal) {
   const std::lock_guard hold(lock_);
   if (shared.signal != 0 && signal != 0 && signal != shared.signal) {
-    return unavailable("signal " + std::to_string(signal) + " is wanted, but this process's engines use signal " +
-                       std::to_string(shared.signal) + " already");
+    return no_signals("signal " + std::to_string(signal) + " is wanted, but this process's engines use signal " +
+                      std::to_string(shared.signal) + " already");
   }
   if (const std::string cause = why_not(&try_calls); !cause.empty()) {
-    return unavailable("listing threads and tgkill(2): " + cause);
+    return no_signals("listing threads and tgkill(2): " + cause);
   }
-  if (send_to(gettid(), 0) != 0) return unavailable(std::string("tgkill(2): ") + std::strerror(errno));
+  if (send_to(gettid(), 0) != 0) return no_signals(std::string("tgkill(2): ") + std::strerror(errno));
   const ThreadListing listing = lister_->list(listed_);
-  if (listing.error != 0) return unavailable(std::string("/proc/self/task: ") + std::strerror(listing.error));
+  if (listing.error != 0) return no_signals(std::string("/proc/self/task: ") + std::strerror(listing.error));
   if (std::find(listed_.begin(), listed_.end(), gettid()) == listed_.end()) {
-    return unavailable("/proc/self/task does not list the calling thread; is /proc that of another pid namespace?");
+    return no_signals("/proc/self/task does not list the calling thread; is /proc that of another pid namespace?");
   }
   return install(signal);
 }
@@ -176,30 +176,30 @@ int SignalBroadcast::signal_in_use() noexcept {
 Status SignalBroadcast::install(int signal) {
   if (shared.signal != 0) {
     const std::string problem = why_not_ours();
-    return problem.empty() ? Status(Ok{}) : unavailable(problem);
+    return problem.empty() ? Status(Ok{}) : no_signals(problem);
   }
   if (signal == 0) {
     signal = unused_signal();
     if (const int error = action_of(SIGURG).error; signal == 0 && error != 0)
-      return unavailable(std::string("sigaction: ") + std::strerror(error));
-    if (signal == 0) return unavailable("SIGURG and all real-time signals have handlers already");
+      return no_signals(std::string("sigaction: ") + std::strerror(error));
+    if (signal == 0) return no_signals("SIGURG and all real-time signals have handlers already");
   }
   const Action now = action_of(signal);
   if (now.error != 0 && now.error != EINVAL)  // EINVAL: there is no such signal
-    return unavailable("sigaction for signal " + std::to_string(signal) + ": " + std::strerror(now.error));
+    return no_signals("sigaction for signal " + std::to_string(signal) + ": " + std::strerror(now.error));
   if (!now.is_default && !mutated(Mutant::TakeAnySignal)) {
-    return unavailable("signal " + std::to_string(signal) +
-                       " has a handler already, or is none that can have one; name another one in "
-                       "EngineOptions::serialisation_signal, or 0");
+    return no_signals("signal " + std::to_string(signal) +
+                      " has a handler already, or is none that can have one; name another one in "
+                      "EngineOptions::serialisation_signal, or 0");
   }
   if (shared.by_thread == nullptr) {
     void* const mapped = mmap(nullptr, thread_ids * sizeof(std::uint64_t), PROT_READ | PROT_WRITE,
                               MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapped == MAP_FAILED) return unavailable(std::string("mmap: ") + std::strerror(errno));
+    if (mapped == MAP_FAILED) return no_signals(std::string("mmap: ") + std::strerror(errno));
     shared.by_thread = static_cast<std::uint64_t*>(mapped);
   }
   if (!set_handler(signal)) {
-    return unavailable("sigaction for signal " + std::to_string(signal) + ": " + std::strerror(errno));
+    return no_signals("sigaction for signal " + std::to_string(signal) + ": " + std::strerror(errno));
   }
   shared.signal = signal;
   return Ok{};

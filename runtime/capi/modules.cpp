@@ -24,13 +24,13 @@ struct wasm_shared_module_t {
 namespace shunt::wasmc {
 namespace {
 
-using Bytes = std::span<const std::uint8_t>;
+using ConstBytes = std::span<const std::uint8_t>;
 
 constexpr std::array<std::uint8_t, 8> magic{'s', 'h', 'u', 'n', 't', 'w', 'm', 0};
 constexpr std::uint64_t format_version = 1;
 constexpr std::size_t header_bytes = 32;
 
-Bytes bytes_of(const wasm_byte_vec_t& vec) {
+ConstBytes bytes_of(const wasm_byte_vec_t& vec) {
   return {reinterpret_cast<const std::uint8_t*>(vec.data), vec.size};
 }
 
@@ -38,32 +38,32 @@ void put(std::uint8_t* to, std::uint64_t value) {
   for (int i = 0; i < 8; ++i) to[i] = static_cast<std::uint8_t>(value >> (8 * i));
 }
 
-std::uint64_t number_at(Bytes from, std::size_t offset) {
+std::uint64_t number_at(ConstBytes from, std::size_t offset) {
   std::uint64_t value = 0;
   for (std::size_t i = 0; i < 8; ++i) value |= std::uint64_t{from[offset + i]} << (8 * i);
   return value;
 }
 
-std::uint64_t fnv1a(Bytes bytes) {
+std::uint64_t fnv1a(ConstBytes bytes) {
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const std::uint8_t byte : bytes) hash = (hash ^ byte) * 0x100000001b3;
   return hash;
 }
 
-Result<Bytes> unwrap(Bytes wrapped) {
+Result<ConstBytes> unwrap(ConstBytes wrapped) {
   const auto refuse = [](const char* why) {
     return make_error(ErrorCode::BadModule, std::string("wasm_module_deserialize: ") + why);
   };
   if (wrapped.size() < header_bytes || !std::equal(magic.begin(), magic.end(), wrapped.begin()))
     return refuse("these bytes come from no wasm_module_serialize of shunt");
   if (number_at(wrapped, 8) != format_version) return refuse("serialised by another version: serialise it again");
-  const Bytes module = wrapped.subspan(header_bytes);
+  const ConstBytes module = wrapped.subspan(header_bytes);
   if (number_at(wrapped, 16) != module.size()) return refuse("cut off, or longer than it was");
   if (number_at(wrapped, 24) != fnv1a(module)) return refuse("bytes have changed since");
   return module;
 }
 
-wasm_module_t* load(wasm_store_t* store, Bytes bytes) {
+wasm_module_t* load(wasm_store_t* store, ConstBytes bytes) {
   Result<runtime::Module> module = store->objects->engine().load(bytes);
   if (!module) {
     keep_error(module.error());

@@ -94,7 +94,7 @@ Json thread_json(const std::optional<GuestOutcome>& thread) {
   return out;
 }
 
-std::string_view name_of(runtime::ModuleSite::Shape shape) {
+std::string_view shape_name(runtime::ModuleSite::Shape shape) {
   constexpr std::array<std::string_view, 4> names = {"branch", "select", "value", "other"};
   return names[static_cast<std::size_t>(shape)];
 }
@@ -112,7 +112,7 @@ Json site_json(const SiteReport& report) {
   out["kind"] = flag ? "flag" : site.interrupts ? "interrupt" : "other";
   out["flag"] = flag ? Json(site.flag) : Json(nullptr);
   out["reads"] = flag ? Json(report.reads) : Json(nullptr);
-  out["shape"] = name_of(site.shape);
+  out["shape"] = shape_name(site.shape);
   out["form"] = site.site.form == SiteForm::Toggle ? "toggle" : "aligned word";
   out["state"] = site.site.state;
   out["off"] = report.instructions.at(0);

@@ -4,34 +4,34 @@
 
 namespace shunt::flags {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 namespace {
 
 // Writing JSON takes stack for each level, so what is nested deeper than this is null.
-Json read(std::string_view text) {
+OrderedJson shallow(std::string_view text) {
   constexpr int deepest = 64;
   bool exceeded = false;
-  Json out = Json::parse(
+  OrderedJson out = OrderedJson::parse(
       text,
-      [&](int depth, Json::parse_event_t, Json&) {
+      [&](int depth, OrderedJson::parse_event_t, OrderedJson&) {
         exceeded = exceeded || depth > deepest;
         return !exceeded;
       },
       false);
-  return exceeded ? Json(nullptr) : out;
+  return exceeded ? OrderedJson(nullptr) : out;
 }
 
 }  // namespace
 
 std::string json_of(std::string_view key, const Evaluation& evaluation, std::string_view set_metadata,
                     std::string_view flag_metadata) {
-  Json out = {{"key", key}};
+  OrderedJson out = {{"key", key}};
   if (evaluation.value) {
     if (evaluation.is_object) {
-      out["value"] = read(std::get<std::string>(*evaluation.value));
+      out["value"] = shallow(std::get<std::string>(*evaluation.value));
     } else {
-      out["value"] = std::visit([](const auto& value) { return Json(value); }, *evaluation.value);
+      out["value"] = std::visit([](const auto& value) { return OrderedJson(value); }, *evaluation.value);
     }
   }
   if (!evaluation.variant.empty()) out["variant"] = evaluation.variant;
@@ -40,13 +40,13 @@ std::string json_of(std::string_view key, const Evaluation& evaluation, std::str
     out["errorCode"] = to_string(evaluation.error);
     out["errorDetails"] = evaluation.message;
   }
-  Json metadata = Json::object();
+  OrderedJson metadata = OrderedJson::object();
   for (const std::string_view text : {set_metadata, flag_metadata}) {
-    const Json members = text.empty() ? Json() : read(text);
+    const OrderedJson members = text.empty() ? OrderedJson() : shallow(text);
     if (members.is_object()) metadata.update(members);
   }
   if (!metadata.empty()) out["metadata"] = std::move(metadata);
-  return out.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return out.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace shunt::flags

@@ -14,7 +14,7 @@ using targeting::Json;
 using targeting::Rule;
 
 // A passage that the parser took for JSON already.
-Json read(std::string_view text) {
+Json parsed(std::string_view text) {
   return Json::parse(text, nullptr, false);
 }
 
@@ -44,13 +44,13 @@ void decide(Document& document, const RuleText& from, Definition& definition) {
 Status add_rules(Document& document, const std::vector<RuleText>& rules, std::string_view evaluators) {
   Rule::Evaluators named;
   if (!evaluators.empty()) {
-    const Json all = read(evaluators);
+    const Json all = parsed(evaluators);
     for (auto it = all.begin(); it != all.end(); ++it) named.emplace(it.key(), it.value());
   }
   targeting::Allowance allowance;
   for (const RuleText& text : rules) {
     Definition& definition = document.flags.at(text.flag);
-    const Json json = read(text.text);
+    const Json json = parsed(text.text);
     Result<Rule> rule = Rule::compile(json, named, text.flag, allowance);
     if (!rule) {
       return make_error(ErrorCode::BadFlags, fmt::format("{}:{}: flag {}: {}", document.source, text.line,

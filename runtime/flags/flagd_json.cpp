@@ -18,7 +18,7 @@ namespace shunt::flags {
 namespace {
 
 // The events' receiver. Every handler returns whether to go on; the first error ends the parse.
-class Reader {
+class DocumentReader {
  public:
   // The names that the parser's interface asks for.
   using number_integer_t = nlohmann::json::number_integer_t;
@@ -27,7 +27,7 @@ class Reader {
   using string_t = nlohmann::json::string_t;
   using binary_t = nlohmann::json::binary_t;
 
-  Reader(std::string_view text, std::string_view source, Position& position)
+  DocumentReader(std::string_view text, std::string_view source, Position& position)
       : text_(text), position_(position), findings_(source), flag_(findings_) {}
 
   bool null() { return scalar(nullptr); }
@@ -90,37 +90,37 @@ class Reader {
   unsigned member_line_ = 0;
 };
 
-bool Reader::too_large(std::string_view number) {
+bool DocumentReader::too_large(std::string_view number) {
   if (passage_.is_open() || at_ != At::Variants) return scalar(0.0);
   return flag_.variant_is_too_large(number);
 }
 
 // Passes over a value that is an object or an array, which has just begun. Rules are nested two deep for each
 // operation.
-bool Reader::skip() {
+bool DocumentReader::skip() {
   passage_.begin(position_.offset() - 1, at_ != At::Variants && is_rule() ? 2 * targeting::max_depth + 2 : 0);
   return true;
 }
 
 // An object or an array as a member of a flag, other than an object as 'variants'.
-bool Reader::flag_aggregate() {
+bool DocumentReader::flag_aggregate() {
   const std::string& name = flag_.member_name();
   if (name == "state" || name == "variants" || name == "defaultVariant") return flag_.value(false);
   return skip();
 }
 
-bool Reader::pass_open() {
+bool DocumentReader::pass_open() {
   if (passage_.open()) return true;
   return fail(fmt::format("'{}' is nested deeper than {}: make it flatter", member(), 2 * targeting::max_depth + 2));
 }
 
-bool Reader::pass_name(const std::string& name) {
+bool DocumentReader::pass_name(const std::string& name) {
   if (passage_.name(name)) return true;
   return fail(fmt::format("'{}' has a member {} twice in one object: remove one", member(), in_quotes(name)));
 }
 
 // Keeps what is needed of the passage when it is over.
-bool Reader::pass_close() {
+bool DocumentReader::pass_close() {
   if (!passage_.close()) return true;
   const std::string_view text = passage_.text(text_, position_.offset());
   const bool is_object = text.starts_with('{');
@@ -146,7 +146,7 @@ bool Reader::pass_close() {
   return true;
 }
 
-bool Reader::start_object(std::size_t) {
+bool DocumentReader::start_object(std::size_t) {
   if (passage_.is_open()) return pass_open();
   switch (at_) {
     case At::Start:
@@ -174,7 +174,7 @@ bool Reader::start_object(std::size_t) {
   return true;
 }
 
-bool Reader::end_object() {
+bool DocumentReader::end_object() {
   if (passage_.is_open()) return pass_close();
   switch (at_) {
     case At::Variants:
@@ -192,7 +192,7 @@ bool Reader::end_object() {
   }
 }
 
-bool Reader::start_array(std::size_t) {
+bool DocumentReader::start_array(std::size_t) {
   if (passage_.is_open()) return pass_open();
   switch (at_) {
     case At::Start:
@@ -212,11 +212,11 @@ bool Reader::start_array(std::size_t) {
   return true;
 }
 
-bool Reader::end_array() {
+bool DocumentReader::end_array() {
   return pass_close();  // arrays occur only in what is skipped
 }
 
-bool Reader::key(string_t& name) {
+bool DocumentReader::key(string_t& name) {
   if (passage_.is_open()) return pass_name(name);
   switch (at_) {
     case At::Root:
@@ -240,14 +240,14 @@ bool Reader::key(string_t& name) {
   }
 }
 
-bool Reader::key_in_flags(std::string_view name) {
+bool DocumentReader::key_in_flags(std::string_view name) {
   if (!flag_.begin(name, position_.line())) return false;
   const auto first = document_.flags.find(name);
   if (first == document_.flags.end()) return true;
   return flag_.fail(flag_.line(), fmt::format("it is defined twice, first in line {}: remove one", first->second.line));
 }
 
-bool Reader::scalar(Scalar value) {
+bool DocumentReader::scalar(Scalar value) {
   if (passage_.is_open()) return true;
   switch (at_) {
     case At::Start:
@@ -272,13 +272,13 @@ bool Reader::scalar(Scalar value) {
   return true;
 }
 
-bool Reader::finish_flag() {
+bool DocumentReader::finish_flag() {
   if (!flag_.finish(!rules_.empty() && rules_.back().flag == flag_.key())) return false;
   document_.flags.emplace(flag_.key(), flag_.take());
   return true;
 }
 
-bool Reader::parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) {
+bool DocumentReader::parse_error(std::size_t position, const std::string&, const nlohmann::json::exception& error) {
   // `position` counts the characters taken, the offending one included.
   const std::string_view before = text_.substr(0, std::min(position == 0 ? 0 : position - 1, text_.size()));
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
@@ -297,7 +297,7 @@ bool Reader::parse_error(std::size_t position, const std::string&, const nlohman
                              what.substr(0, shown), what.size() > shown ? "..." : "")));
 }
 
-Result<Document> Reader::finish() {
+Result<Document> DocumentReader::finish() {
   if (findings_.error()) return std::move(*findings_.error());
   if (!seen_flags_) {
     static_cast<void>(
@@ -314,7 +314,7 @@ Result<Document> Reader::finish() {
 
 Result<Document> parse_flagd(std::string_view json, std::string_view source) {
   Position position(json);
-  Reader reader(json, source, position);
+  DocumentReader reader(json, source, position);
   nlohmann::json::sax_parse(CountingIterator(json.data(), position),
                             CountingIterator(json.data() + json.size(), position), &reader);
   return reader.finish();

@@ -42,6 +42,10 @@ struct Arm64Features {
   static constexpr const char* required = "floating point and Advanced SIMD";
 };
 
+constexpr std::int64_t stack_aligned(std::size_t bytes) {
+  return static_cast<std::int64_t>((bytes + 15) & ~std::size_t{15});
+}
+
 class Arm64Selection {
  public:
   using Features = Arm64Features;

@@ -23,10 +23,6 @@ a64::Mem member(const a64::Gp& base, std::size_t offset) {
   return a64::ptr(base, static_cast<std::int32_t>(offset));
 }
 
-constexpr std::int64_t aligned(std::size_t bytes) {
-  return static_cast<std::int64_t>((bytes + 15) & ~std::size_t{15});
-}
-
 }  // namespace
 
 void Arm64Selection::begin_module(DetourFunction detour) {
@@ -143,7 +139,7 @@ void Arm64Selection::enter_thunk(const SignatureLayout& layout) {
   a_.ldr(gpx(memory_base), member(gpx(context), offsetof(VmContext, memory_base)));
   a_.mov(gpx(x15), gpx(x1));
   a_.mov(gpx(x19), gpx(x2));
-  add_constant(gpx(x10), gpx(x3), -aligned(8 * std::size_t{layout.words()}));
+  add_constant(gpx(x10), gpx(x3), -stack_aligned(8 * std::size_t{layout.words()}));
   a_.mov(a64::sp, word);
   // 3. Across.
   arguments_from_slots(layout, x19);
@@ -199,7 +195,7 @@ void Arm64Selection::host_thunk(const SignatureLayout& layout, HostCallFunction 
   const std::span<const ValueType> params = layout.type->params;
   const std::span<const ValueType> results = layout.type->results;
   const auto slots = static_cast<std::int32_t>(8 * std::max(params.size(), results.size()));
-  const std::int64_t frame = aligned(static_cast<std::size_t>(slots) + 16);
+  const std::int64_t frame = stack_aligned(static_cast<std::size_t>(slots) + 16);
   const auto kept = [&](Transfer transfer) {
     for (const Reg reg : {x30, x19}) {
       transfer_pair(transfer, reg, {}, frame_word(slots + (reg == x30 ? 0 : 8), 8));

@@ -11,18 +11,10 @@ namespace shunt::wasm::baseline {
 
 using namespace asmjit;  // NOLINT(google-build-using-namespace): mnemonics and registers
 
-namespace {
-
-constexpr std::int64_t aligned(std::size_t bytes) {
-  return static_cast<std::int64_t>((bytes + 15) & ~std::size_t{15});
-}
-
-}  // namespace
-
 // In the guest's convention, with a SlotsEntry in x15. The frame: the slots, x30.
 void Arm64Selection::optimised_thunk(const SignatureLayout& layout) {
   const auto slots = static_cast<std::int32_t>(8 * std::max(layout.type->params.size(), layout.type->results.size()));
-  const std::int64_t frame = aligned(static_cast<std::size_t>(slots) + 8);
+  const std::int64_t frame = stack_aligned(static_cast<std::size_t>(slots) + 8);
   adjust_stack(-frame);
   store_frame(ValueType::I64, slots, Operand::in(x30));
   arguments_to_slots(layout, static_cast<std::int32_t>(frame));
@@ -42,7 +34,7 @@ void Arm64Selection::guest_call_thunk(const SignatureLayout& layout) {
     transfer_pair(transfer, x19, x30, a64::ptr(a64::sp));
     transfer_pair(transfer, memory_base, context, a64::ptr(a64::sp, 16));
   };
-  const std::int64_t area = aligned(8 * std::size_t{layout.words()});
+  const std::int64_t area = stack_aligned(8 * std::size_t{layout.words()});
   adjust_stack(-kept_bytes);
   kept(Transfer::Save);
   if (area != 0) adjust_stack(-area);
@@ -150,7 +142,7 @@ namespace {
 
 // The slots, and x30.
 constexpr std::int64_t slots_bytes(std::uint32_t words) {
-  return aligned(8 * std::size_t{words} + 8);
+  return stack_aligned(8 * std::size_t{words} + 8);
 }
 
 constexpr std::int32_t return_place(std::uint32_t words) {

@@ -279,6 +279,11 @@ class X86Selection {
   void emit_cold_detour(const ColdPath& path);
   void emit_cold_trace(const ColdPath& path);
 
+  static constexpr std::int32_t saved_floats = 8;  // xmm8 to xmm15, of which guest code keeps the low halves
+  static asmjit::x86::Mem field(const asmjit::x86::Gp& base, std::size_t offset, std::uint32_t bytes = 8) {
+    return {base, static_cast<std::int32_t>(offset), bytes};
+  }
+
   asmjit::x86::Assembler a_;
   X86Features features_;
   std::uint32_t module_offset_ = 0;

@@ -14,12 +14,7 @@ using namespace asmjit;  // NOLINT(google-build-using-namespace): mnemonics and 
 
 namespace {
 
-constexpr std::int32_t saved_floats = 8;  // xmm8 to xmm15, of which guest code keeps the low halves
 constexpr std::int32_t pushed_bytes = 3 * 8;
-
-x86::Mem field(const x86::Gp& base, std::size_t offset, std::uint32_t bytes = 8) {
-  return {base, static_cast<std::int32_t>(offset), bytes};
-}
 
 }  // namespace
 

@@ -11,16 +11,6 @@ namespace shunt::wasm::baseline {
 
 using namespace asmjit;  // NOLINT(google-build-using-namespace): mnemonics and registers
 
-namespace {
-
-constexpr std::int32_t saved_floats = 8;  // xmm8 to xmm15, of which guest code keeps the low halves
-
-x86::Mem field(const x86::Gp& base, std::size_t offset, std::uint32_t bytes = 8) {
-  return {base, static_cast<std::int32_t>(offset), bytes};
-}
-
-}  // namespace
-
 // In the guest's convention, with a SlotsEntry in r11. What guest code expects to be preserved and System V does not
 // preserve: r10 and the floats. The frame, from the stack pointer: the slots, the floats, (alignment), r10, rbp.
 void X86Selection::optimised_thunk(const SignatureLayout& layout) {

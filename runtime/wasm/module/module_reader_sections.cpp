@@ -8,7 +8,6 @@ namespace {
 
 using wabt::Failed;
 using wabt::Index;
-using wabt::Result;
 
 constexpr std::uint8_t largest_data_segment_flags = 2;
 
@@ -69,24 +68,25 @@ Error ModuleReader::failure() const {
   return make_error(failure_code_, module_.source_name + place + (failed_ ? failure_ : "malformed module"));
 }
 
-Result ModuleReader::fail(std::size_t offset, std::string what) {
+wabt::Result ModuleReader::fail(std::size_t offset, std::string what) {
   if (!failed_) {
     failed_ = true;
     failure_offset_ = offset;
     failure_ = std::move(what);
   }
-  return Result::Error;
+  return wabt::Result::Error;
 }
 
-Result ModuleReader::limit(std::uint64_t count, std::uint64_t most, std::string_view what, std::string_view name) {
-  if (count <= most) return Result::Ok;
+wabt::Result ModuleReader::limit(std::uint64_t count, std::uint64_t most, std::string_view what,
+                                 std::string_view name) {
+  if (count <= most) return wabt::Result::Ok;
   if (!failed_) failure_code_ = ErrorCode::LimitExceeded;
   return fail_here(std::to_string(count) + " " + std::string(what) + ": at most " + std::to_string(most) +
                    " are allowed (ModuleLimits::" + std::string(name) + ")");
 }
 
-Result ModuleReader::check(Result result, std::size_t offset) {
-  if (!Failed(result)) return Result::Ok;
+wabt::Result ModuleReader::check(wabt::Result result, std::size_t offset) {
+  if (!Failed(result)) return wabt::Result::Ok;
   if (errors_.empty()) return fail(offset, "type mismatch");
   return fail(errors_.front().loc.offset, errors_.front().message);
 }
@@ -100,18 +100,18 @@ bool ModuleReader::OnError(const wabt::Error& error) {
   return true;
 }
 
-Result ModuleReader::convert(wabt::Type type, ValueType& out) {
+wabt::Result ModuleReader::convert(wabt::Type type, ValueType& out) {
   for (const auto& [own, foreign] : value_types) {
     if (type == foreign) {
       out = own;
-      return Result::Ok;
+      return wabt::Result::Ok;
     }
   }
   return fail_here("unsupported type " + type.GetName());
 }
 
-Result ModuleReader::EndModule() {
-  if (Failed(begin_code())) return Result::Error;
+wabt::Result ModuleReader::EndModule() {
+  if (Failed(begin_code())) return wabt::Result::Error;
   // wabt compares them only if there is a data section.
   if (data_count_ && *data_count_ != module_.data.size()) {
     return fail_here("data segment count is " + std::to_string(module_.data.size()) + ", the data count section says " +
@@ -120,158 +120,160 @@ Result ModuleReader::EndModule() {
   return check_here(validator_.EndModule());
 }
 
-Result ModuleReader::BeginSection(Index, wabt::BinarySection, wabt::Offset size) {
-  if (failed_) return Result::Error;  // a custom section's name was malformed: wabt itself would read on
+wabt::Result ModuleReader::BeginSection(Index, wabt::BinarySection, wabt::Offset size) {
+  if (failed_) return wabt::Result::Error;  // a custom section's name was malformed: wabt itself would read on
   section_end_ = state->offset + size;
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
 // wabt would parse what tools leave behind (relocations, symbols) and names, and refuse a module whose name section is
 // not the last. An error from here makes it skip the section.
-Result ModuleReader::BeginCustomSection(Index, wabt::Offset, std::string_view name) {
+wabt::Result ModuleReader::BeginCustomSection(Index, wabt::Offset, std::string_view name) {
   if (name == "name" && state->offset <= section_end_) {
     name_payload_ = std::span(state->data + state->offset, section_end_ - state->offset);
   }
   skipping_ = true;
-  return Result::Error;
+  return wabt::Result::Error;
 }
 
-Result ModuleReader::OnTypeCount(Index count) {
-  if (Failed(limit(count, limits().types, "types", "types"))) return Result::Error;
+wabt::Result ModuleReader::OnTypeCount(Index count) {
+  if (Failed(limit(count, limits().types, "types", "types"))) return wabt::Result::Error;
   module_.types.reserve(at_most_left(count));
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnFuncType(Index index, Index param_count, wabt::Type* params, Index result_count,
-                                wabt::Type* results) {
+wabt::Result ModuleReader::OnFuncType(Index index, Index param_count, wabt::Type* params, Index result_count,
+                                      wabt::Type* results) {
   if (Failed(limit(param_count, limits().parameters, "parameters", "parameters")) ||
       Failed(limit(result_count, limits().results, "results", "results"))) {
-    return Result::Error;
+    return wabt::Result::Error;
   }
   FunctionType& type = module_.types.emplace_back();
   type.params.resize(param_count);
   type.results.resize(result_count);
   for (Index i = 0; i < param_count; ++i) {
-    if (Failed(convert(params[i], type.params[i]))) return Result::Error;
+    if (Failed(convert(params[i], type.params[i]))) return wabt::Result::Error;
   }
   for (Index i = 0; i < result_count; ++i) {
-    if (Failed(convert(results[i], type.results[i]))) return Result::Error;
+    if (Failed(convert(results[i], type.results[i]))) return wabt::Result::Error;
   }
   return check_here(validator_.OnFuncType(here(), param_count, params, result_count, results, index));
 }
 
-Result ModuleReader::OnImportCount(Index count) {
-  if (Failed(limit(count, limits().functions, "imports", "functions"))) return Result::Error;
+wabt::Result ModuleReader::OnImportCount(Index count) {
+  if (Failed(limit(count, limits().functions, "imports", "functions"))) return wabt::Result::Error;
   module_.imports.reserve(at_most_left(count));
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::import_name(std::string_view module, std::string_view name) {
-  if (Failed(limit(module.size(), limits().name_bytes, "bytes in a name", "name_bytes"))) return Result::Error;
+wabt::Result ModuleReader::import_name(std::string_view module, std::string_view name) {
+  if (Failed(limit(module.size(), limits().name_bytes, "bytes in a name", "name_bytes"))) return wabt::Result::Error;
   return limit(name.size(), limits().name_bytes, "bytes in a name", "name_bytes");
 }
 
-Result ModuleReader::OnImportFunc(Index, std::string_view module, std::string_view name, Index function, Index type) {
-  if (Failed(import_name(module, name))) return Result::Error;
-  if (Failed(check_here(validator_.OnFunction(here(), index_here(type))))) return Result::Error;
+wabt::Result ModuleReader::OnImportFunc(Index, std::string_view module, std::string_view name, Index function,
+                                        Index type) {
+  if (Failed(import_name(module, name))) return wabt::Result::Error;
+  if (Failed(check_here(validator_.OnFunction(here(), index_here(type))))) return wabt::Result::Error;
   module_.imports.push_back({ExternKind::Function, function});
   module_.functions.push_back({type, std::string(module), std::string(name)});
   ++module_.imported_functions;
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnImportTable(Index, std::string_view module, std::string_view name, Index table,
-                                   wabt::Type element, const wabt::Limits* limits) {
-  if (Failed(import_name(module, name))) return Result::Error;
+wabt::Result ModuleReader::OnImportTable(Index, std::string_view module, std::string_view name, Index table,
+                                         wabt::Type element, const wabt::Limits* limits) {
+  if (Failed(import_name(module, name))) return wabt::Result::Error;
   module_.imports.push_back({ExternKind::Table, table});
   return add_table(element, *limits, ImportedExtern{std::string(module), std::string(name)});
 }
 
-Result ModuleReader::OnImportMemory(Index, std::string_view module, std::string_view name, Index memory,
-                                    const wabt::Limits* limits) {
-  if (Failed(import_name(module, name))) return Result::Error;
+wabt::Result ModuleReader::OnImportMemory(Index, std::string_view module, std::string_view name, Index memory,
+                                          const wabt::Limits* limits) {
+  if (Failed(import_name(module, name))) return wabt::Result::Error;
   module_.imports.push_back({ExternKind::Memory, memory});
   return add_memory(*limits, ImportedExtern{std::string(module), std::string(name)});
 }
 
-Result ModuleReader::OnImportGlobal(Index, std::string_view module, std::string_view name, Index global,
-                                    wabt::Type type, bool is_mutable) {
-  if (Failed(import_name(module, name))) return Result::Error;
+wabt::Result ModuleReader::OnImportGlobal(Index, std::string_view module, std::string_view name, Index global,
+                                          wabt::Type type, bool is_mutable) {
+  if (Failed(import_name(module, name))) return wabt::Result::Error;
   GlobalInfo info{.type = {.is_mutable = is_mutable}, .import = ImportedExtern{std::string(module), std::string(name)}};
-  if (Failed(convert(type, info.type.type))) return Result::Error;
+  if (Failed(convert(type, info.type.type))) return wabt::Result::Error;
   module_.imports.push_back({ExternKind::Global, global});
   module_.globals.push_back(std::move(info));
   ++module_.imported_globals;
   return check_here(validator_.OnGlobalImport(here(), type, is_mutable));
 }
 
-Result ModuleReader::OnFunctionCount(Index count) {
+wabt::Result ModuleReader::OnFunctionCount(Index count) {
   const std::size_t all = std::size_t{count} + module_.functions.size();
-  if (Failed(limit(all, limits().functions, "functions", "functions"))) return Result::Error;
+  if (Failed(limit(all, limits().functions, "functions", "functions"))) return wabt::Result::Error;
   module_.functions.reserve(module_.functions.size() + at_most_left(count));
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnFunction(Index, Index type) {
+wabt::Result ModuleReader::OnFunction(Index, Index type) {
   module_.functions.push_back({.type = type});
   return check_here(validator_.OnFunction(here(), index_here(type)));
 }
 
-Result ModuleReader::OnTableCount(Index count) {
+wabt::Result ModuleReader::OnTableCount(Index count) {
   return limit(std::size_t{count} + module_.tables.size(), limits().tables, "tables", "tables");
 }
 
-Result ModuleReader::OnTable(Index, wabt::Type element, const wabt::Limits* limits) {
+wabt::Result ModuleReader::OnTable(Index, wabt::Type element, const wabt::Limits* limits) {
   return add_table(element, *limits, std::nullopt);
 }
 
-Result ModuleReader::add_table(wabt::Type element, const wabt::Limits& limits, std::optional<ImportedExtern> import) {
+wabt::Result ModuleReader::add_table(wabt::Type element, const wabt::Limits& limits,
+                                     std::optional<ImportedExtern> import) {
   if (Failed(limit(limits.initial, module_.limits.table_elements, "elements of a table", "table_elements")))
-    return Result::Error;
+    return wabt::Result::Error;
   TableInfo info{.type = {.limits = to_limits(limits)}, .import = std::move(import)};
-  if (Failed(convert(element, info.type.element))) return Result::Error;
+  if (Failed(convert(element, info.type.element))) return wabt::Result::Error;
   module_.tables.push_back(std::move(info));
   return check_here(validator_.OnTable(here(), element, limits));
 }
 
-Result ModuleReader::OnMemory(Index, const wabt::Limits* limits) {
+wabt::Result ModuleReader::OnMemory(Index, const wabt::Limits* limits) {
   return add_memory(*limits, std::nullopt);
 }
 
-Result ModuleReader::add_memory(const wabt::Limits& limits, std::optional<ImportedExtern> import) {
-  if (Failed(check_here(validator_.OnMemory(here(), limits)))) return Result::Error;
+wabt::Result ModuleReader::add_memory(const wabt::Limits& limits, std::optional<ImportedExtern> import) {
+  if (Failed(check_here(validator_.OnMemory(here(), limits)))) return wabt::Result::Error;
   if (Failed(limit(limits.initial, module_.limits.memory_pages, "pages of a memory", "memory_pages")))
-    return Result::Error;
+    return wabt::Result::Error;
   module_.memories.push_back({.type = {.limits = to_limits(limits)}, .import = std::move(import)});
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnGlobalCount(Index count) {
+wabt::Result ModuleReader::OnGlobalCount(Index count) {
   return limit(std::size_t{count} + module_.globals.size(), limits().functions, "globals", "functions");
 }
 
-Result ModuleReader::BeginGlobal(Index, wabt::Type type, bool is_mutable) {
+wabt::Result ModuleReader::BeginGlobal(Index, wabt::Type type, bool is_mutable) {
   GlobalInfo& info = module_.globals.emplace_back();
   info.type.is_mutable = is_mutable;
-  if (Failed(convert(type, info.type.type))) return Result::Error;
+  if (Failed(convert(type, info.type.type))) return wabt::Result::Error;
   return check_here(validator_.OnGlobal(here(), type, is_mutable));
 }
 
-Result ModuleReader::BeginGlobalInitExpr(Index) {
+wabt::Result ModuleReader::BeginGlobalInitExpr(Index) {
   return begin_init_expr(module_.globals.back().type.type);
 }
 
-Result ModuleReader::EndGlobalInitExpr(Index) {
+wabt::Result ModuleReader::EndGlobalInitExpr(Index) {
   GlobalInfo& info = module_.globals.back();
   return end_init_expr(info.type.type, info.init);
 }
 
-Result ModuleReader::OnExportCount(Index count) {
+wabt::Result ModuleReader::OnExportCount(Index count) {
   return limit(count, limits().functions, "exports", "functions");
 }
 
-Result ModuleReader::OnExport(Index, wabt::ExternalKind kind, Index item, std::string_view name) {
-  if (Failed(limit(name.size(), limits().name_bytes, "bytes in a name", "name_bytes"))) return Result::Error;
+wabt::Result ModuleReader::OnExport(Index, wabt::ExternalKind kind, Index item, std::string_view name) {
+  if (Failed(limit(name.size(), limits().name_bytes, "bytes in a name", "name_bytes"))) return wabt::Result::Error;
   ExternKind own_kind{};
   switch (kind) {
     case wabt::ExternalKind::Func:
@@ -289,93 +291,93 @@ Result ModuleReader::OnExport(Index, wabt::ExternalKind kind, Index item, std::s
     default:
       return fail_here("unsupported kind of export");
   }
-  if (Failed(check_here(validator_.OnExport(here(), kind, index_here(item), name)))) return Result::Error;
+  if (Failed(check_here(validator_.OnExport(here(), kind, index_here(item), name)))) return wabt::Result::Error;
   module_.exports.push_back({std::string(name), own_kind, item});
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnStartFunction(Index function) {
+wabt::Result ModuleReader::OnStartFunction(Index function) {
   module_.start = function;
   return check_here(validator_.OnStart(here(), index_here(function)));
 }
 
-Result ModuleReader::OnElemSegmentCount(Index count) {
+wabt::Result ModuleReader::OnElemSegmentCount(Index count) {
   return limit(count, limits().element_segments, "element segments", "element_segments");
 }
 
-Result ModuleReader::BeginElemSegment(Index, Index table, std::uint8_t flags) {
+wabt::Result ModuleReader::BeginElemSegment(Index, Index table, std::uint8_t flags) {
   ElementSegment& segment = module_.elements.emplace_back();
   segment.mode = element_mode(flags);
   segment.table = table;
   return check_here(validator_.OnElemSegment(here(), index_here(table), to_wabt(segment.mode)));
 }
 
-Result ModuleReader::BeginElemSegmentInitExpr(Index) {
+wabt::Result ModuleReader::BeginElemSegmentInitExpr(Index) {
   return begin_init_expr(ValueType::I32);
 }
 
-Result ModuleReader::EndElemSegmentInitExpr(Index) {
+wabt::Result ModuleReader::EndElemSegmentInitExpr(Index) {
   return end_init_expr(ValueType::I32, module_.elements.back().offset);
 }
 
-Result ModuleReader::OnElemSegmentElemType(Index, wabt::Type type) {
-  if (Failed(convert(type, module_.elements.back().type))) return Result::Error;
+wabt::Result ModuleReader::OnElemSegmentElemType(Index, wabt::Type type) {
+  if (Failed(convert(type, module_.elements.back().type))) return wabt::Result::Error;
   return check_here(validator_.OnElemSegmentElemType(here(), type));
 }
 
-Result ModuleReader::OnElemSegmentElemExprCount(Index, Index count) {
+wabt::Result ModuleReader::OnElemSegmentElemExprCount(Index, Index count) {
   if (Failed(limit(count, limits().segment_elements, "elements in a segment", "segment_elements")))
-    return Result::Error;
+    return wabt::Result::Error;
   module_.elements.back().items.reserve(at_most_left(count));
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnElemSegmentElemExpr_RefNull(Index, wabt::Type type) {
+wabt::Result ModuleReader::OnElemSegmentElemExpr_RefNull(Index, wabt::Type type) {
   ConstExpr item{.kind = ConstExpr::Kind::RefNull};
-  if (Failed(convert(type, item.type))) return Result::Error;
+  if (Failed(convert(type, item.type))) return wabt::Result::Error;
   module_.elements.back().items.push_back(item);
   return check_here(validator_.OnElemSegmentElemExpr_RefNull(here(), type));
 }
 
-Result ModuleReader::OnElemSegmentElemExpr_RefFunc(Index, Index function) {
+wabt::Result ModuleReader::OnElemSegmentElemExpr_RefFunc(Index, Index function) {
   module_.elements.back().items.push_back({ConstExpr::Kind::RefFunc, ValueType::FuncRef, function});
   return check_here(validator_.OnElemSegmentElemExpr_RefFunc(here(), index_here(function)));
 }
 
-Result ModuleReader::OnDataCount(Index count) {
-  if (Failed(limit(count, limits().data_segments, "data segments", "data_segments"))) return Result::Error;
+wabt::Result ModuleReader::OnDataCount(Index count) {
+  if (Failed(limit(count, limits().data_segments, "data segments", "data_segments"))) return wabt::Result::Error;
   data_count_ = count;
   validator_.OnDataCount(count);
   bodies_.set_data_count(count);
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::OnDataSegmentCount(Index count) {
+wabt::Result ModuleReader::OnDataSegmentCount(Index count) {
   return limit(count, limits().data_segments, "data segments", "data_segments");
 }
 
-Result ModuleReader::BeginDataSegment(Index, Index memory, std::uint8_t flags) {
+wabt::Result ModuleReader::BeginDataSegment(Index, Index memory, std::uint8_t flags) {
   if (flags > largest_data_segment_flags) return fail_here("invalid data segment flags: " + std::to_string(flags));
   DataSegment& segment = module_.data.emplace_back();
   segment.mode = (flags & wabt::SegPassive) != 0 ? SegmentMode::Passive : SegmentMode::Active;
   return check_here(validator_.OnDataSegment(here(), index_here(memory), to_wabt(segment.mode)));
 }
 
-Result ModuleReader::BeginDataSegmentInitExpr(Index) {
+wabt::Result ModuleReader::BeginDataSegmentInitExpr(Index) {
   return begin_init_expr(ValueType::I32);
 }
 
-Result ModuleReader::EndDataSegmentInitExpr(Index) {
+wabt::Result ModuleReader::EndDataSegmentInitExpr(Index) {
   return end_init_expr(ValueType::I32, module_.data.back().offset);
 }
 
-Result ModuleReader::OnDataSegmentData(Index, const void* data, wabt::Address size) {
+wabt::Result ModuleReader::OnDataSegmentData(Index, const void* data, wabt::Address size) {
   const auto* const first = static_cast<const std::uint8_t*>(data);
   module_.data.back().bytes.assign(first, first + size);
-  return Result::Ok;
+  return wabt::Result::Ok;
 }
 
-Result ModuleReader::begin_init_expr(ValueType type) {
+wabt::Result ModuleReader::begin_init_expr(ValueType type) {
   in_init_expr_ = true;
   ended_ = false;
   ops_.clear();
@@ -384,25 +386,25 @@ Result ModuleReader::begin_init_expr(ValueType type) {
 }
 
 // Validated, so it is exactly one constant operation and its `end`.
-Result ModuleReader::end_init_expr(ValueType type, ConstExpr& out) {
+wabt::Result ModuleReader::end_init_expr(ValueType type, ConstExpr& out) {
   in_init_expr_ = false;
   if (!ended_) return fail_here("initializer expression without END opcode");
-  if (Failed(check_here(validator_.EndInitExpr()))) return Result::Error;
+  if (Failed(check_here(validator_.EndInitExpr()))) return wabt::Result::Error;
   if (ops_.size() != 2) return fail_here("initializer expression is not one constant operation");
   const Op& op = ops_.front();
   switch (op.opcode) {
     case wabt::Opcode::GlobalGet:
       out = {ConstExpr::Kind::GlobalGet, type, op.a};
-      return Result::Ok;
+      return wabt::Result::Ok;
     case wabt::Opcode::RefFunc:
       out = {ConstExpr::Kind::RefFunc, type, op.a};
-      return Result::Ok;
+      return wabt::Result::Ok;
     case wabt::Opcode::RefNull:
       out = {ConstExpr::Kind::RefNull, type, 0};
-      return Result::Ok;
+      return wabt::Result::Ok;
     default:
       out = {ConstExpr::Kind::Const, type, op.imm};
-      return Result::Ok;
+      return wabt::Result::Ok;
   }
 }
 
