@@ -240,7 +240,7 @@ TEST_F(EngineTest, IsThreadSafe) {
 // is complete.
 TEST_F(EngineTest, ACommitThatFindsNothingToDoWaitsForTheFlipThatIsUnderWay) {
   constexpr int threads = 3;
-  constexpr int rounds = 2000;
+  constexpr int rounds = 600;
   StaticKey key("key");
   std::vector<Code> codes;
   for (int i = 0; i < 64; ++i) codes.push_back(answer(key, i % 2 == 0 ? toggle : SiteForm::AlignedWord));

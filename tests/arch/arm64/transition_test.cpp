@@ -9,7 +9,7 @@
 namespace shunt::arch::arm64 {
 namespace {
 
-constexpr std::uint64_t base = 0x4000'0000;
+constexpr std::uint64_t start = 0x4000'0000;
 
 TEST(Arm64Transition, OnlyTheInstructionsThatTheManualNamesMayChange) {
   const std::array modifiable = {nop_word,
@@ -38,27 +38,27 @@ TEST(Arm64Transition, SitesExistAsAlignedWordsAtMultiplesOfFour) {
   EXPECT_FALSE(supports(SiteForm::Toggle));
   for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
     EXPECT_TRUE(supports(form));
-    EXPECT_TRUE(placeable(form, base));
-    for (std::uint64_t odd : {1, 2, 3}) EXPECT_FALSE(placeable(form, base + odd));
+    EXPECT_TRUE(placeable(form, start));
+    for (std::uint64_t odd : {1, 2, 3}) EXPECT_FALSE(placeable(form, start + odd));
   }
 }
 
 TEST(Arm64Transition, OneStoreRewritesTheSite) {
   const Direction off{false, 0};
-  const Direction a{true, base + 0x1000};
-  const Direction b{true, base - 0x1000};
-  const Direction far_ahead{true, base + branch_range - 4};
-  const Direction far_back{true, base - branch_range};
+  const Direction a{true, start + 0x1000};
+  const Direction b{true, start - 0x1000};
+  const Direction far_ahead{true, start + branch_range - 4};
+  const Direction far_back{true, start - branch_range};
   for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
     for (auto [from, to] : {std::pair{off, a}, {a, off}, {a, b}, {far_ahead, far_back}}) {
       const bool possible = form != SiteForm::Redirect || (from.branches && to.branches);
       EXPECT_EQ(legal(form, from, to), possible);
       if (!possible) continue;
-      const SiteBytes before = encode(form, base, from);
-      const SiteBytes after = encode(form, base, to);
-      EXPECT_TRUE(holds(before.bytes.data(), form, base, from));
-      EXPECT_FALSE(holds(before.bytes.data(), form, base, to));
-      const SiteStore store = rewrite(before.bytes.data(), form, base, to);
+      const SiteBytes before = encode(form, start, from);
+      const SiteBytes after = encode(form, start, to);
+      EXPECT_TRUE(holds(before.bytes.data(), form, start, from));
+      EXPECT_FALSE(holds(before.bytes.data(), form, start, to));
+      const SiteStore store = rewrite(before.bytes.data(), form, start, to);
       EXPECT_EQ(store.offset, 0);
       EXPECT_EQ(store.size, 4);
       EXPECT_EQ(store.old_value, detail::load32(before.bytes.data()));
@@ -71,24 +71,24 @@ TEST(Arm64Transition, OneStoreRewritesTheSite) {
 }
 
 TEST(Arm64Transition, HoldsSeesEveryBit) {
-  const Direction on{true, base + 0x40};
-  SiteBytes site = encode(SiteForm::AlignedWord, base, on);
+  const Direction on{true, start + 0x40};
+  SiteBytes site = encode(SiteForm::AlignedWord, start, on);
   for (unsigned bit = 0; bit < 32; ++bit) {
     site.bytes[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
-    EXPECT_FALSE(holds(site.bytes.data(), SiteForm::AlignedWord, base, on));
+    EXPECT_FALSE(holds(site.bytes.data(), SiteForm::AlignedWord, start, on));
     site.bytes[bit / 8] ^= static_cast<std::uint8_t>(1 << (bit % 8));
   }
-  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::AlignedWord, base));
-  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Redirect, base));
-  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Call, base));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::AlignedWord, start));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Redirect, start));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Call, start));
   site.bytes[3] ^= 0x80;  // b becomes bl
-  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::AlignedWord, base));
-  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Redirect, base));
-  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Call, base));
-  site = encode(SiteForm::AlignedWord, base, {});
-  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::AlignedWord, base));
-  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Call, base));
-  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Redirect, base));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::AlignedWord, start));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Redirect, start));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Call, start));
+  site = encode(SiteForm::AlignedWord, start, {});
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::AlignedWord, start));
+  EXPECT_TRUE(is_site(site.bytes.data(), SiteForm::Call, start));
+  EXPECT_FALSE(is_site(site.bytes.data(), SiteForm::Redirect, start));
 }
 
 }  // namespace

@@ -11,7 +11,7 @@
 namespace shunt::arch::x86_64 {
 namespace {
 
-constexpr std::uint64_t base = 0x7000'0000'0000;  // beyond 2 GiB, so that a truncated address shows
+constexpr std::uint64_t origin = 0x7000'0000'0000;  // beyond 2 GiB, so that a truncated address shows
 
 std::string hex(const SiteBytes& site) {
   std::string text;
@@ -24,35 +24,35 @@ std::string hex(const SiteBytes& site) {
 }
 
 TEST(X86Encode, ToggleKeepsItsDisplacementInBothStates) {
-  EXPECT_EQ(hex(encode(SiteForm::Toggle, base, {false, base + 0x12345679})), "a974563412");
-  EXPECT_EQ(hex(encode(SiteForm::Toggle, base, {true, base + 0x12345679})), "e974563412");
+  EXPECT_EQ(hex(encode(SiteForm::Toggle, origin, {false, origin + 0x12345679})), "a974563412");
+  EXPECT_EQ(hex(encode(SiteForm::Toggle, origin, {true, origin + 0x12345679})), "e974563412");
 }
 
 TEST(X86Encode, AlignedWordCarriesPrefixesOnlyWhereItWouldCrossAWord) {
-  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, base + 3, {false, 0})), "0f1f440000");
-  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, base + 4, {false, 0})), "2e2e2e2e0f1f440000");
-  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, base + 7, {false, 0})), "2e0f1f440000");
-  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, base + 7, {true, base + 13})), "2ee900000000");
+  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, origin + 3, {false, 0})), "0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, origin + 4, {false, 0})), "2e2e2e2e0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, origin + 7, {false, 0})), "2e0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::AlignedWord, origin + 7, {true, origin + 13})), "2ee900000000");
 }
 
 TEST(X86Encode, RedirectsBranchInEveryState) {
   for (bool branches : {false, true}) {
-    EXPECT_EQ(hex(encode(SiteForm::Redirect, base, {branches, base + 0x12345679})), "e974563412");
-    EXPECT_EQ(hex(encode(SiteForm::Redirect, base + 5, {branches, base + 0x1234567d})), "2e2e2ee970563412");
+    EXPECT_EQ(hex(encode(SiteForm::Redirect, origin, {branches, origin + 0x12345679})), "e974563412");
+    EXPECT_EQ(hex(encode(SiteForm::Redirect, origin + 5, {branches, origin + 0x1234567d})), "2e2e2ee970563412");
   }
 }
 
 TEST(X86Encode, CallsCallOrFallThrough) {
-  EXPECT_EQ(hex(encode(SiteForm::Call, base + 3, {false, 0})), "0f1f440000");
-  EXPECT_EQ(hex(encode(SiteForm::Call, base + 3, {true, base + 0x12345678 + 8})), "e878563412");
-  EXPECT_EQ(hex(encode(SiteForm::Call, base + 6, {false, 0})), "2e2e0f1f440000");
-  EXPECT_EQ(hex(encode(SiteForm::Call, base + 6, {true, base + 13})), "2e2ee800000000");
+  EXPECT_EQ(hex(encode(SiteForm::Call, origin + 3, {false, 0})), "0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::Call, origin + 3, {true, origin + 0x12345678 + 8})), "e878563412");
+  EXPECT_EQ(hex(encode(SiteForm::Call, origin + 6, {false, 0})), "2e2e0f1f440000");
+  EXPECT_EQ(hex(encode(SiteForm::Call, origin + 6, {true, origin + 13})), "2e2ee800000000");
 }
 
 TEST(X86Encode, ChangingBytesLieInOneWordAtEveryAddress) {
   for (SiteForm form : {SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
     unsigned padding = 0;
-    for (std::uint64_t address = base; address < base + 64; ++address) {
+    for (std::uint64_t address = origin; address < origin + 64; ++address) {
       const unsigned prefixes = prefix_length(form, address);
       EXPECT_EQ((address + prefixes) / 8, (address + prefixes + core_length - 1) / 8) << address;
       EXPECT_EQ(site_length(form, address), core_length + prefixes);
@@ -61,11 +61,11 @@ TEST(X86Encode, ChangingBytesLieInOneWordAtEveryAddress) {
     }
     EXPECT_EQ(padding, 64 * 10 / 8);  // 1.25 bytes on average
   }
-  EXPECT_EQ(site_length(SiteForm::Toggle, base + 5), core_length);
+  EXPECT_EQ(site_length(SiteForm::Toggle, origin + 5), core_length);
 }
 
 TEST(X86Encode, UnalignedFormsAreFiveBytesAtEveryAddress) {
-  for (std::uint64_t address = base; address < base + 64; ++address) {
+  for (std::uint64_t address = origin; address < origin + 64; ++address) {
     EXPECT_EQ(hex(encode(SiteForm::Unaligned, address, {false, 0})), "0f1f440000");
     EXPECT_EQ(hex(encode(SiteForm::Unaligned, address, {true, address + 0x1234567d})), "e978563412");
     EXPECT_EQ(hex(encode(SiteForm::UnalignedRedirect, address, {false, address + 0x1234567d})), "e978563412");
@@ -77,7 +77,7 @@ TEST(X86Encode, UnalignedFormsAreFiveBytesAtEveryAddress) {
 TEST(X86Encode, ReachEndsAtTheRangeOfRel32) {
   for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call,
                         SiteForm::Unaligned, SiteForm::UnalignedRedirect, SiteForm::UnalignedCall}) {
-    for (std::uint64_t address = base; address < base + 8; ++address) {
+    for (std::uint64_t address = origin; address < origin + 8; ++address) {
       const std::uint64_t after = address + site_length(form, address);
       EXPECT_TRUE(reaches(form, address, after + 0x7FFF'FFFF));
       EXPECT_FALSE(reaches(form, address, after + 0x8000'0000));
@@ -89,7 +89,7 @@ TEST(X86Encode, ReachEndsAtTheRangeOfRel32) {
 
 TEST(X86Decode, IsTheInverseOfEncode) {
   const std::vector<std::int64_t> distances = {0, 1, -1, 0x1234, -0x1234, 0x7FFF'FF00, -0x7FFF'FF00};
-  for (std::uint64_t address = base; address < base + 64; ++address) {
+  for (std::uint64_t address = origin; address < origin + 64; ++address) {
     for (std::int64_t distance : distances) {
       const std::uint64_t target = address + static_cast<std::uint64_t>(distance);
       for (SiteForm form : {SiteForm::Toggle, SiteForm::AlignedWord, SiteForm::Redirect, SiteForm::Call}) {
@@ -110,7 +110,7 @@ TEST(X86Decode, IsTheInverseOfEncode) {
 }
 
 TEST(X86Decode, RefusesWhatIsNoneOfOursOrTooShort) {
-  const auto operation = [](std::vector<std::uint8_t> bytes) { return decode(bytes, base).operation; };
+  const auto operation = [](std::vector<std::uint8_t> bytes) { return decode(bytes, origin).operation; };
   EXPECT_EQ(operation({}), Operation::Unknown);
   EXPECT_EQ(operation({0xE9, 0, 0, 0}), Operation::Unknown);
   EXPECT_EQ(operation({0x90, 0x90, 0x90, 0x90, 0x90}), Operation::Unknown);
@@ -126,13 +126,13 @@ TEST(X86Decode, SpeaksAssembly) {
     const SiteBytes site = encode(form, address, direction);
     return std::string(text(decode({site.bytes.data(), site.length}, address), address).view());
   };
-  EXPECT_EQ(assembly(SiteForm::AlignedWord, base + 5, {false, 0}), "nop");
-  EXPECT_EQ(assembly(SiteForm::AlignedWord, base + 5, {true, base + 5 + 0x1234}), "jmp +0x1234");
-  EXPECT_EQ(assembly(SiteForm::Call, base + 5, {true, base + 5 + 0x1234}), "call +0x1234");
-  EXPECT_EQ(assembly(SiteForm::Call, base + 5, {true, base}), "call -0x5");
-  EXPECT_EQ(assembly(SiteForm::Toggle, base, {true, base - 0x10}), "jmp -0x10");
-  EXPECT_EQ(assembly(SiteForm::Toggle, base, {false, base + 5 + 0x1234}), "test eax, 0x1234");
-  EXPECT_EQ(text(decode({}, base), base).view(), "(unknown)");
+  EXPECT_EQ(assembly(SiteForm::AlignedWord, origin + 5, {false, 0}), "nop");
+  EXPECT_EQ(assembly(SiteForm::AlignedWord, origin + 5, {true, origin + 5 + 0x1234}), "jmp +0x1234");
+  EXPECT_EQ(assembly(SiteForm::Call, origin + 5, {true, origin + 5 + 0x1234}), "call +0x1234");
+  EXPECT_EQ(assembly(SiteForm::Call, origin + 5, {true, origin}), "call -0x5");
+  EXPECT_EQ(assembly(SiteForm::Toggle, origin, {true, origin - 0x10}), "jmp -0x10");
+  EXPECT_EQ(assembly(SiteForm::Toggle, origin, {false, origin + 5 + 0x1234}), "test eax, 0x1234");
+  EXPECT_EQ(text(decode({}, origin), origin).view(), "(unknown)");
 }
 
 TEST(X86Encode, FreeCodeTraps) {

@@ -190,9 +190,9 @@ TEST_F(CountedKey, BelongsToOneEngine) {
 }
 
 // Calls a function, once, instead of serialising.
-class WatchedSerialiser final : public detail::CoreSerialiser {
+class OnceWatchedSerialiser final : public detail::CoreSerialiser {
  public:
-  explicit WatchedSerialiser(std::function<void()>& watch) : watch_(watch) {}
+  explicit OnceWatchedSerialiser(std::function<void()>& watch) : watch_(watch) {}
   [[nodiscard]] std::string_view name() const noexcept override { return "watched"; }
   Status serialise() override {
     if (const auto watch = std::exchange(watch_, nullptr)) watch();
@@ -207,7 +207,7 @@ TEST_F(CountedKey, TheFirstReferenceCountsWhenItsFlipIsComplete) {
   std::function<void()> watch;
   detail::EngineParts parts;
   parts.patcher = detail::make_host_patcher();
-  parts.serialiser = std::make_unique<WatchedSerialiser>(watch);
+  parts.serialiser = std::make_unique<OnceWatchedSerialiser>(watch);
   auto watched = Engine::create({}, std::move(parts));
   ASSERT_TRUE(watched);
   StaticKey key("watched");

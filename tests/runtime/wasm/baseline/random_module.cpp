@@ -11,7 +11,6 @@ namespace {
 using wasm::FunctionType;
 using wasm::ValueType;
 
-constexpr unsigned steps = 2000;
 constexpr std::uint32_t memory_pages = 1, most_memory_pages = 3;
 constexpr std::uint32_t most_table_growth = 4;
 
@@ -103,7 +102,7 @@ class Builder {
       content.add({encoding_of(context_.globals[i]), 1});
       switch (context_.globals[i]) {
         case ValueType::I32:
-          content.add({0x41}).add(i == 0 ? Bytes().number(steps) : Bytes{7});
+          content.add({0x41}).add(i == 0 ? Bytes().number(most_random_steps) : Bytes{7});
           break;
         case ValueType::I64:
           content.add({0x42, 9});

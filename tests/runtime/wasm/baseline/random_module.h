@@ -13,6 +13,8 @@ namespace shunt::test {
 
 class Choices;
 
+inline constexpr std::uint32_t most_random_steps = 2000;  // that a module makes before it traps
+
 struct RandomModule {
   std::vector<std::uint8_t> bytes;
   std::vector<wasm::FunctionType> functions;  // exported as "f0", "f1", …

@@ -30,7 +30,6 @@ namespace {
 using runtime::Value;
 using wasm::ValueType;
 
-constexpr std::uint32_t steps = 2000;
 constexpr unsigned calls_of_each_function = 3;
 
 std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
@@ -144,8 +143,8 @@ class RandomProgram : public testing::Test {
       words.push_back(random_argument(random, param));
       values.push_back({param, words.back()});
     }
-    reference.set_global(0, steps);
-    EXPECT_TRUE(instance.set_global("g0", Value::i32(steps)));
+    reference.set_global(0, most_random_steps);
+    EXPECT_TRUE(instance.set_global("g0", Value::i32(most_random_steps)));
     const auto expected = reference.call(function, reference_types(type.params), reference_types(type.results), words);
     const auto results = call("f" + std::to_string(function), values);
     std::optional<std::vector<std::uint64_t>> got;

@@ -7,6 +7,7 @@
 
 #include "runtime/wasm/module/module_loader.h"
 #include "tests/runtime/wasm/instance/guest_fixture.h"
+#include "tests/runtime/wasm/optimising/last_compiled.h"
 
 namespace shunt::test {
 namespace {
@@ -24,17 +25,6 @@ Result<std::unique_ptr<wasm::OptimisedCode>> all_but_the_first(const wasm::Optim
                                                                const wasm::ModuleData& module,
                                                                std::span<const wasm::FunctionBody> bodies) {
   return wasm::compile_optimised(options, module, bodies.subspan(1));
-}
-
-// The code that was compiled last, which lives as long as its module.
-const wasm::OptimisedCode* last = nullptr;
-
-Result<std::unique_ptr<wasm::OptimisedCode>> and_look(const wasm::OptimisingOptions& options,
-                                                      const wasm::ModuleData& module,
-                                                      std::span<const wasm::FunctionBody> bodies) {
-  auto code = wasm::compile_optimised(options, module, bodies);
-  if (code) last = code->get();
-  return code;
 }
 
 // --- recursion ---
@@ -160,20 +150,21 @@ TEST_F(Compile, EachFunctionIsFoundByItsCode) {
   Instance instance = optimised(R"((module (memory 1)
       (func (export "first") (param i32) (result i32) (i32.load (local.get 0)))
       (func (export "second") (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3)))))",
-                                &and_look);
-  ASSERT_NE(last, nullptr);
-  ASSERT_EQ(last->functions().size(), 2u);
+                                &compile_and_look);
+  ASSERT_NE(last_compiled, nullptr);
+  ASSERT_EQ(last_compiled->functions().size(), 2u);
   for (std::uint32_t i = 0; i < 2; ++i) {
-    const wasm::OptimisedFunction& function = last->functions()[i];
+    const wasm::OptimisedFunction& function = last_compiled->functions()[i];
     EXPECT_EQ(function.function, i);
     const auto body = reinterpret_cast<std::uintptr_t>(function.body);
-    ASSERT_TRUE(last->holds(body));
-    const std::optional<wasm::CodePlace> place = last->place_of(body);
+    ASSERT_TRUE(last_compiled->holds(body));
+    const std::optional<wasm::CodePlace> place = last_compiled->place_of(body);
     ASSERT_TRUE(place);
     EXPECT_EQ(place->function, i);
   }
-  EXPECT_FALSE(last->holds(reinterpret_cast<std::uintptr_t>(last->code().data()) + last->code().size()));
-  EXPECT_FALSE(last->holds(reinterpret_cast<std::uintptr_t>(last->code().data()) - 1));
+  EXPECT_FALSE(last_compiled->holds(reinterpret_cast<std::uintptr_t>(last_compiled->code().data()) +
+                                    last_compiled->code().size()));
+  EXPECT_FALSE(last_compiled->holds(reinterpret_cast<std::uintptr_t>(last_compiled->code().data()) - 1));
   EXPECT_EQ(bits(instance.call("second", std::vector{Value::i32(7)})), 21u);
 }
 

@@ -8,30 +8,20 @@
 #include "runtime/wasm/instance/instance_state.h"
 #include "runtime/wasm/module/module_loader.h"
 #include "tests/runtime/wasm/instance/guest_fixture.h"
+#include "tests/runtime/wasm/optimising/last_compiled.h"
 
 namespace shunt::test {
 namespace {
-
-// The code that was compiled last, which lives as long as its module.
-const wasm::OptimisedCode* last = nullptr;
-
-Result<std::unique_ptr<wasm::OptimisedCode>> and_look(const wasm::OptimisingOptions& options,
-                                                      const wasm::ModuleData& module,
-                                                      std::span<const wasm::FunctionBody> bodies) {
-  auto code = wasm::compile_optimised(options, module, bodies);
-  if (code) last = code->get();
-  return code;
-}
 
 class DetourSites : public GuestTest {
  protected:
   // Detours in the optimised code of a module.
   std::size_t of(const std::string& text, bool interruptible = true) {
     const std::vector<std::uint8_t> bytes = must(runtime::assemble(text, "m.wat"));
-    wasm::ModuleLoader loader(*engine, *flags, &and_look);
+    wasm::ModuleLoader loader(*engine, *flags, &compile_and_look);
     const Module module =
         must(loader.load(bytes, {.name = "m.wat", .tier = runtime::Tier::Optimising, .interruptible = interruptible}));
-    const std::vector<SiteInfo> sites = engine->sites(last->code());
+    const std::vector<SiteInfo> sites = engine->sites(last_compiled->code());
     return static_cast<std::size_t>(std::count_if(sites.begin(), sites.end(), [&](const SiteInfo& site) {
       return site.key == &module.state()->control->interrupt;
     }));

@@ -2,6 +2,7 @@
 // loops, by its name in the module.
 #pragma once
 
+#include <array>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,6 +51,22 @@ inline Result<std::unique_ptr<wasm::OptimisedCode>> take_written(const wasm::Opt
     if (found != written_loops.end()) loops.push_back({loop, found->second});
   }
   return std::unique_ptr<wasm::OptimisedCode>(std::make_unique<WrittenCode>(std::move(functions), std::move(loops)));
+}
+
+// Uses more float registers than any convention keeps, and general ones. True, which no compiler can know.
+inline bool wear_registers(std::uint64_t seed) {
+  volatile double source[24];
+  for (int i = 0; i < 24; ++i) source[i] = i + 0.5;
+  std::array<double, 24> live{};
+  for (std::size_t i = 0; i < live.size(); ++i) live[i] = source[i];
+  for (int round = 0; round < 3; ++round) {
+    for (std::size_t i = 0; i < live.size(); ++i) live[i] = live[i] * 1.5 + live[(i + 7) % live.size()];
+  }
+  double sum = 0;
+  for (const double value : live) sum += value;
+  std::uint64_t mixed = seed;
+  for (int i = 0; i < 24; ++i) mixed = mixed * 31 + static_cast<std::uint64_t>(source[i]);
+  return sum != 0 || mixed != 0;
 }
 
 // Modules whose functions that are `written` are optimised.
