@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds shunt and tests it. Installs what is missing first (scripts/install-dependencies.sh).
 #
-#   ./test.sh          release build, unit and conformance tests, fuzz targets, stress tests, AddressSanitizer: 15 minutes
+#   ./test.sh          optimised build, unit and conformance tests, fuzz targets, stress tests, AddressSanitizer: 15 minutes
 #   ./test.sh --all    also ThreadSanitizer, mutants, models, litmus tests, arm64, third-party guests, packages,
 #                      installations, formatting, clang-tidy: 60 minutes (2 cores)
 #
@@ -52,11 +52,11 @@ arm64_machines() {
 }
 
 quick='stress|mutant|guests|conformance|litmus|model|fuzz|slow'
-if build release 1800; then
-  tests "unit" release 400 -LE "$quick"
-  [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] && tests "conformance" release 120 -L conformance --verbose
-  tests "fuzz targets, 3 s each" release 120 -L fuzz --verbose
-  tests "stress, $SHUNT_STRESS_SECONDS s each" release 400 -L stress -j 1 --verbose
+if build check 1800; then
+  tests "unit" check 400 -LE "$quick"
+  [ -n "${SHUNT_WASM_TESTSUITE_DIR:-}" ] && tests "conformance" check 120 -L conformance --verbose
+  tests "fuzz targets, 3 s each" check 120 -L fuzz --verbose
+  tests "stress, $SHUNT_STRESS_SECONDS s each" check 400 -L stress -j 1 --verbose
 fi
 if build asan 1800; then
   tests "AddressSanitizer" asan 500 -LE 'stress|mutant|guests'
@@ -68,7 +68,7 @@ litmus_tests() {
   local status=$?
   cat "$results/herd7.log"
   case $status in
-    0) tests "litmus tests, arm64" release 300 -L litmus ;;
+    0) tests "litmus tests, arm64" check 300 -L litmus ;;
     75) record "litmus tests, arm64 (no sid here)" skipped 0 ;;
     *) record "herd7 for litmus tests" failed 0 ;;
   esac
@@ -88,13 +88,13 @@ if $all; then
   if build tsan 1800; then
     tests "ThreadSanitizer" tsan 800 -LE 'mutant|guests|conformance|fuzz'
   fi
-  if built release; then
-    tests "mutants" release 600 -L mutant
-    tests "third-party guests" release 600 -L guests
-    tests "installation, benchmark book" release 800 -L slow
-    tests "models" release 400 -L model
+  if built check; then
+    tests "mutants" check 600 -L mutant
+    tests "third-party guests" check 600 -L guests
+    tests "installation, benchmark book" check 800 -L slow
+    tests "models" check 400 -L model
     litmus_tests
-    stage "clang-tidy" 1200 scripts/check-tidy.py build/release
+    stage "clang-tidy" 900 bash -c "cmake --preset dev >/dev/null && scripts/check-tidy.py build/dev"
   fi
   arm64_tests
   stage "packages and a project that uses them" 900 scripts/check-package.sh

@@ -39,8 +39,15 @@ function(shunt_options target)
   if(SHUNT_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${SHUNT_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(${target} PRIVATE -fsanitize=${SHUNT_SANITIZE})
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+      target_compile_options(${target} PRIVATE -fsanitize-ignorelist=${PROJECT_SOURCE_DIR}/cmake/undefined_behaviour.ignore)
+    endif()
     if(SHUNT_SANITIZE MATCHES thread)
-      target_compile_options(${target} PRIVATE -Wno-tsan)
+      target_compile_options(${target} PRIVATE
+        $<IF:$<CXX_COMPILER_ID:GNU>,-Wno-tsan,-D__SANITIZE_THREAD__>)  # clang tells by a macro of its own
+    else()
+      target_compile_options(${target} PRIVATE -fno-sanitize-recover=undefined
+        $<$<CXX_COMPILER_ID:Clang>:-D__SANITIZE_ADDRESS__;-fno-sanitize=function>)  # which looks in front of generated code
     endif()
   endif()
   if(SHUNT_FUZZ)
@@ -88,6 +95,28 @@ function(shunt_precompiled target with)
   target_precompile_headers(${target} REUSE_FROM shunt_precompiled_${with})
 endfunction()
 
+# SHUNT_UNITY: a target's sources of one folder, and of one instruction set, are compiled as one; scripts/check-tidy.py looks at them so
+# too. A source with options of its own stays alone, as does one with SKIP_UNITY_BUILD_INCLUSION.
+function(shunt_unity target)
+  if(NOT SHUNT_UNITY)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  foreach(source IN LISTS sources)
+    if(source MATCHES "\\.cpp$")
+      cmake_path(GET source PARENT_PATH folder)
+      cmake_path(ABSOLUTE_PATH folder)
+      cmake_path(RELATIVE_PATH folder BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
+      string(REGEX MATCH "(arm64|x86_64)[^/]*$" instruction_set ${source})
+      string(MAKE_C_IDENTIFIER "${folder}_${CMAKE_MATCH_1}" group)
+      set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${group})
+    endif()
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # What one source calls something, others may too; and GCC takes an included source for a header, of many programs.
+  target_compile_options(${target} PRIVATE -Wno-shadow $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+endfunction()
+
 # shunt_unchained(test): qemu-user 10 runs a loop that is one block of its translation on as it was, whatever was invalidated, unless
 # blocks are not chained. Its own variables; they hold for the emulators that the test starts too.
 function(shunt_unchained test)
@@ -114,8 +143,10 @@ function(shunt_library name)
     $<INSTALL_INTERFACE:include>)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
   shunt_options(${name})
+  # When its folders have added their sources.
+  cmake_language(EVAL CODE "cmake_language(DEFER CALL shunt_unity ${name})")
   if(NOT BUILD_SHARED_LIBS)
-    shunt_precompiled(${name} std)
+    cmake_language(EVAL CODE "cmake_language(DEFER CALL shunt_precompiled ${name} std)")
   endif()
   if(NOT ARG_INTERNAL)
     set_property(GLOBAL APPEND PROPERTY SHUNT_LIBRARIES ${name})  # to be installed
@@ -129,6 +160,7 @@ function(shunt_program name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINK})
   shunt_options(${name})
+  shunt_unity(${name})
   if(NOT SHUNT_PRECOMPILE)
     return()
   endif()
@@ -146,7 +178,7 @@ endfunction()
 function(shunt_test name)
   cmake_parse_arguments(ARG "NEEDS_KERNEL;ONE_THREAD;OPTIMISED" "TIMEOUT" "SOURCES;LINK;LABELS" ${ARGN})
   set(optimised)
-  if(ARG_LABELS OR ARG_OPTIMISED)  # what is labelled runs for long
+  if(ARG_OPTIMISED OR (ARG_LABELS AND NOT ARG_LABELS STREQUAL "fault"))  # what is labelled runs for long; faults come at once
     set(optimised OPTIMISED)
   endif()
   shunt_program(${name} SOURCES ${ARG_SOURCES} LINK ${ARG_LINK} GTest::gtest_main ${optimised})

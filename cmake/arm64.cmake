@@ -1,8 +1,15 @@
 # Toolchain file: arm64 programs, built on another machine and run there by an emulator (scripts/arm64/install.sh installs both).
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
-set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
-set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
+if(NOT CMAKE_C_COMPILER)
+  set(CMAKE_C_COMPILER clang-19)
+endif()
+if(NOT CMAKE_CXX_COMPILER)
+  set(CMAKE_CXX_COMPILER clang++-19)
+endif()
+set(CMAKE_C_COMPILER_TARGET aarch64-linux-gnu)  # clang's; the other compilers are for one machine
+set(CMAKE_CXX_COMPILER_TARGET aarch64-linux-gnu)
+set(CMAKE_ASM_COMPILER_TARGET aarch64-linux-gnu)
 set(CMAKE_LIBRARY_ARCHITECTURE aarch64-linux-gnu)  # libraries co-install with the build machine's, in /usr/lib/<this>
 
 # What does not co-install was unpacked here.

@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building, testing and the demo need, from Debian 12's own packages. Does nothing if all is there.
-# usage: install-dependencies.sh [benchmarks | fuzzing]
+# usage: install-dependencies.sh [benchmarks]
 #   benchmarks   also what benchmarks/run.sh compares with
-#   fuzzing      also what tests/fuzz/soak.sh runs
 # As root or with passwordless sudo it installs; otherwise it prints the line to run and fails. On other systems it warns and
 # tries the same names.
 set -euo pipefail
@@ -17,17 +16,16 @@ packages=(
   liblua5.4-dev                                                         # a sample embeds it
   dpkg-dev pkg-config                                                   # packages, and a project that uses them
   clang-19 lld-19 wasi-libc libclang-rt-19-dev-wasm32                   # guests in C
+  libclang-rt-19-dev                                                    # sanitizers
   clang-format-19 clang-tidy-19                                         # checks of the source
   spin                                                                  # models of the protocols
 )
-benchmarks=(libclang-rt-19-dev openjdk-17-jdk-headless                  # LLVM XRay; Java's SwitchPoint
+benchmarks=(openjdk-17-jdk-headless                                     # Java's SwitchPoint
   nodejs libmozjs-102-dev)                                              # V8; SpiderMonkey, whose package has its shell
-fuzzing=(libclang-rt-19-dev)                                            # libFuzzer and clang's sanitizers
 case ${1:-} in
   "") ;;
   benchmarks) packages+=("${benchmarks[@]}") ;;
-  fuzzing) packages+=("${fuzzing[@]}") ;;
-  *) echo "usage: $0 [benchmarks | fuzzing]" >&2; exit 2 ;;
+  *) echo "usage: $0 [benchmarks]" >&2; exit 2 ;;
 esac
 
 system=unknown

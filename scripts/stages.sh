@@ -54,7 +54,7 @@ build() {
 }
 built() { [ "${is_built[$1]:-}" = yes ]; }
 
-# ThreadSanitizer of GCC 12 cannot live with more random address bits than 28; then programs run without them, where allowed.
+# ThreadSanitizer cannot live with more random address bits than 28; then programs run without them, where allowed.
 test_wrapper=()
 [ "$(cat /proc/sys/vm/mmap_rnd_bits 2>/dev/null || echo 0)" -gt 28 ] && setarch -R true 2>/dev/null && test_wrapper=(setarch -R)
 

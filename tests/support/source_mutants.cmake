@@ -16,6 +16,9 @@ function(shunt_source_mutant mutant source find by fails)
   if(NOT source IN_LIST sources)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${source})
     set_property(DIRECTORY APPEND PROPERTY ${mutants_program}_SOURCES ${source})
+    string(REGEX MATCH "^runtime/[a-z]+" library ${source})  # whose object of this source the copy takes the place of
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/${source} DIRECTORY ${PROJECT_SOURCE_DIR}/${library}
+      PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     file(READ ${PROJECT_SOURCE_DIR}/${source} text)
     string(PREPEND text "#include \"tests/support/source_mutant.h\"\n")
   else()
