@@ -87,7 +87,7 @@ def tidy(file, commands, *options):
 
 
 def tidy_as_one(files, entries, scratch):
-    """One source that includes them all, in a folder of its own with the arguments of the first."""
+    """One source that includes them all, in a folder of its own with the arguments of the first. What one calls something, others may too."""
     folder = tempfile.mkdtemp(dir=scratch)
     one = os.path.join(folder, "all.cpp")
     with open(one, "w", encoding="utf-8") as file:
@@ -95,7 +95,8 @@ def tidy_as_one(files, entries, scratch):
     with open(os.path.join(folder, "compile_commands.json"), "w", encoding="utf-8") as file:
         first = entries[files[0]]
         json.dump([{**first, "file": one, "command": first["command"].replace(os.path.abspath(files[0]), one)}], file)
-    return tidy(one, folder, "--checks=-bugprone-suspicious-include", f"--config-file={os.path.abspath('.clang-tidy')}")
+    return tidy(one, folder, "--checks=-bugprone-suspicious-include", "--extra-arg=-Wno-shadow",
+                f"--config-file={os.path.abspath('.clang-tidy')}")
 
 
 def check(files, entries, scratch, settings, memory):

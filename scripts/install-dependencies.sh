@@ -40,8 +40,8 @@ fi
 
 missing=()
 for package in "${packages[@]}"; do
-  state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
-  [ "$state" = installed ] || missing+=("$package")
+  states=$(dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null || true)  # a line for each architecture that has it
+  grep -qx installed <<<"$states" || missing+=("$package")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

@@ -13,7 +13,7 @@
 // - data_flip: a flip of a demoted key
 // - signals: a commit by signals, with a second thread
 // - loop SITES ROUNDS: code that executes SITES sites, which are off, in a loop of ROUNDS rounds
-// - host_loop SITES ROUNDS: the same with sites in this program's own text; SITES is 0, 1 or 16
+// - host_loop SITES ROUNDS: the same with sites in this program's own text; SITES is 1 or 16
 //
 // CTR: the value of CTR_EL0 that the engine goes by, or `host`: the (emulated) core's own.
 // Prints the value that it went by.
@@ -325,7 +325,6 @@ template <unsigned sites>
 }
 
 int host_loop(unsigned sites, std::uint64_t rounds) {
-  if (sites == 0) return host_loop<0>(rounds);
   return sites == 1 ? host_loop<1>(rounds) : host_loop<16>(rounds);
 }
 

@@ -208,7 +208,7 @@ TEST_F(Interrupt, YieldsAndGoesOn) {
       std::this_thread::sleep_for(500us);
     }
   });
-  constexpr std::uint64_t rounds = 100'000'000;
+  constexpr std::uint64_t rounds = 20'000'000;
   std::uint64_t expected = 0;
   for (std::uint64_t i = 0; i < rounds; ++i) expected = ((expected & 64) == 0 ? expected ^ 5 : expected) * 31 + 3;
   EXPECT_EQ(bits(instance.call("count", std::vector<Value>{{ValueType::I64, rounds}})), expected);
