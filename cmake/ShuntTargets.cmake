@@ -191,7 +191,7 @@ function(shunt_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name} ${SHUNT_EMULATED_ARGUMENTS})
   if(NOT ARG_TIMEOUT)
-    set(ARG_TIMEOUT 120)
+    set(ARG_TIMEOUT 240)
   endif()
   if(CMAKE_CROSSCOMPILING)
     math(EXPR ARG_TIMEOUT "3 * ${ARG_TIMEOUT}")  # an emulator runs them
