@@ -22,7 +22,9 @@ mkdir -p "$logs"
 # build FOLDER SANITIZERS
 build() {
   local flags=()
-  [ -z "$2" ] || flags=("-DSHUNT_SANITIZE=$2" -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1" "-DCMAKE_C_FLAGS=-O1 -g1")
+  # GCC's, for Debian has clang's sanitizers for this machine alone.
+  [ -z "$2" ] || flags=("-DSHUNT_SANITIZE=$2" -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1" "-DCMAKE_C_FLAGS=-O1 -g1"
+    -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_ASM_COMPILER=aarch64-linux-gnu-gcc)
   cmake --preset arm64 -B "$1" "${flags[@]}" && cmake --build "$1" -j "$(nproc)" --target "${programs[@]}"
 }
 
