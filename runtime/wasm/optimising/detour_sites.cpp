@@ -1,8 +1,10 @@
 #include "runtime/wasm/optimising/detour_sites.h"
 
 #include <llvm/ADT/STLExtras.h>
+#include <llvm/ADT/SmallPtrSet.h>
+#include <llvm/ADT/SmallVector.h>
 #include <llvm/Analysis/LoopInfo.h>
-#include <llvm/IR/Dominators.h>
+#include <llvm/IR/CFG.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/IntrinsicInst.h>
@@ -20,25 +22,41 @@ bool calls(const llvm::Function& function) {
   });
 }
 
-bool is_marked(llvm::BasicBlock& block) {
-  return llvm::any_of(block, [](llvm::Instruction& instruction) { return as_strip_mark(instruction) != nullptr; });
-}
-
-// Whether the loop is a strip's: what was read in front of the strip must not become older than a safepoint. The block
-// in front of it is looked for among those that dominate the loop, up to the head of the loop around it.
-bool is_in_strip(const llvm::Loop& loop, const llvm::DominatorTree& dominators) {
-  const llvm::Loop* const around = loop.getParentLoop();
-  for (const llvm::DomTreeNode* node = dominators[loop.getHeader()]->getIDom(); node != nullptr;
-       node = node->getIDom()) {
-    if (is_marked(*node->getBlock())) return true;
-    if (around != nullptr && node->getBlock() == around->getHeader()) return false;
+// Blocks that are entered within a strip: what was read where the strip began must not become older than a safepoint.
+class Strips {
+ public:
+  explicit Strips(llvm::Function& function) {
+    for (llvm::BasicBlock& block : function) {
+      if (leaves(block, false)) enter(block);
+    }
+    while (!open_.empty()) {
+      llvm::BasicBlock& block = *open_.pop_back_val();
+      if (leaves(block, true)) enter(block);
+    }
   }
-  return false;
-}
+  [[nodiscard]] bool contain(const llvm::Loop& loop) const { return inside_.contains(loop.getHeader()); }
+
+ private:
+  // Whether a block is left within a strip, if `enters` says whether it is entered so.
+  static bool leaves(const llvm::BasicBlock& block, bool enters) {
+    for (const llvm::Instruction& instruction : block) {
+      if (const auto mark = as_strip_mark(instruction)) enters = *mark == StripMark::Begin;
+    }
+    return enters;
+  }
+  void enter(llvm::BasicBlock& left) {
+    for (llvm::BasicBlock* const next : llvm::successors(&left)) {
+      if (inside_.insert(next).second) open_.push_back(next);
+    }
+  }
+
+  llvm::SmallPtrSet<const llvm::BasicBlock*, 16> inside_;
+  llvm::SmallVector<llvm::BasicBlock*> open_;
+};
 
 void remove_marks(llvm::Function& function) {
   for (llvm::Instruction& instruction : llvm::make_early_inc_range(llvm::instructions(function))) {
-    if (llvm::CallInst* const mark = as_strip_mark(instruction)) mark->eraseFromParent();
+    if (as_strip_mark(instruction)) instruction.eraseFromParent();
   }
 }
 
@@ -46,13 +64,13 @@ void remove_marks(llvm::Function& function) {
 
 llvm::PreservedAnalyses DetourSitesPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
   if (function.getSubprogram() == nullptr) return llvm::PreservedAnalyses::all();  // no function of the guest
-  const llvm::DominatorTree& dominators = analyses.getResult<llvm::DominatorTreeAnalysis>(function);
+  const Strips strips(function);
   llvm::SmallVector<llvm::BasicBlock*> places;
   for (const llvm::Loop* const loop : analyses.getResult<llvm::LoopAnalysis>(function).getLoopsInPreorder()) {
-    if (!is_in_strip(*loop, dominators)) places.push_back(loop->getHeader());
+    if (!strips.contain(*loop)) places.push_back(loop->getHeader());
   }
-  if (calls(function)) places.push_back(&function.getEntryBlock());
   remove_marks(function);
+  if (calls(function)) places.push_back(&function.getEntryBlock());
   if (key_ == nullptr) return llvm::PreservedAnalyses::none();
   for (llvm::BasicBlock* const block : places) {
     llvm::IRBuilder<> builder(block, block->getFirstInsertionPt());

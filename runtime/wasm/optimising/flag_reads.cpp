@@ -7,7 +7,8 @@ namespace shunt::wasm {
 namespace {
 
 constexpr llvm::StringLiteral prefix = "shunt.flag.";
-constexpr llvm::StringLiteral strip = "shunt.strip";
+constexpr llvm::StringLiteral strip_begin = "shunt.strip.begin";
+constexpr llvm::StringLiteral strip_end = "shunt.strip.end";
 
 // It writes what nobody else can see: not removed, not hoisted, and in nobody's way.
 void keep_in_place(llvm::FunctionCallee callee) {
@@ -45,15 +46,17 @@ llvm::CallInst* as_flag_read(llvm::Instruction& instruction) {
   return calls(instruction, prefix) ? llvm::cast<llvm::CallInst>(&instruction) : nullptr;
 }
 
-llvm::CallInst* mark_strip(llvm::IRBuilderBase& builder) {
-  const llvm::FunctionCallee callee =
-      builder.GetInsertBlock()->getModule()->getOrInsertFunction(strip, builder.getVoidTy());
+void mark_strip(llvm::IRBuilderBase& builder, StripMark mark) {
+  const llvm::FunctionCallee callee = builder.GetInsertBlock()->getModule()->getOrInsertFunction(
+      mark == StripMark::Begin ? strip_begin : strip_end, builder.getVoidTy());
   keep_in_place(callee);
-  return builder.CreateCall(callee);
+  builder.CreateCall(callee);
 }
 
-llvm::CallInst* as_strip_mark(llvm::Instruction& instruction) {
-  return calls(instruction, strip) ? llvm::cast<llvm::CallInst>(&instruction) : nullptr;
+std::optional<StripMark> as_strip_mark(const llvm::Instruction& instruction) {
+  if (calls(instruction, strip_begin)) return StripMark::Begin;
+  if (calls(instruction, strip_end)) return StripMark::End;
+  return std::nullopt;
 }
 
 }  // namespace shunt::wasm

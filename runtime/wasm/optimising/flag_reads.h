@@ -8,6 +8,7 @@
 #include <llvm/IR/Module.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace shunt::wasm {
 
@@ -20,8 +21,12 @@ llvm::FunctionCallee flag_read_function(llvm::Module& module, llvm::Type* result
 // The read that this is, or null.
 llvm::CallInst* as_flag_read(llvm::Instruction& instruction);
 
-// Marks a block that stands in front of a strip (loop_versions.h): a call of a function of the same kind.
-llvm::CallInst* mark_strip(llvm::IRBuilderBase& builder);
-llvm::CallInst* as_strip_mark(llvm::Instruction& instruction);
+// Where a strip (loop_versions.h) begins, in front of its reads, and where it ends, on each way out of it: calls of the
+// same kind, so that they keep their places among the reads.
+enum class StripMark : std::uint8_t { Begin, End };
+void mark_strip(llvm::IRBuilderBase& builder, StripMark mark);
+
+// The mark that this is, or none.
+std::optional<StripMark> as_strip_mark(const llvm::Instruction& instruction);
 
 }  // namespace shunt::wasm

@@ -3,9 +3,11 @@
 #include <llvm/ADT/STLExtras.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
+#include <llvm/IR/MDBuilder.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
 
 #include <array>
+#include <utility>
 
 #include "runtime/wasm/instance/flag_cells.h"
 #include "runtime/wasm/optimising/flag_reads.h"
@@ -25,22 +27,36 @@ bool is_truth(llvm::CallInst& read) {
   });
 }
 
+// The branch that asks for nothing but the truth of the read, if nothing lies between that may not trade places with
+// the read: the site can be that branch. Otherwise null.
+llvm::BranchInst* decided_branch(llvm::CallInst& read) {
+  if (!is_truth(read) || !read.hasOneUse()) return nullptr;
+  llvm::Instruction& compare = *llvm::cast<llvm::Instruction>(*read.user_begin());
+  auto* const branch = llvm::dyn_cast<llvm::BranchInst>(read.getParent()->getTerminator());
+  if (branch == nullptr || branch->isUnconditional() || branch->getCondition() != &compare || !compare.hasOneUse() ||
+      branch->getSuccessor(0) == branch->getSuccessor(1)) {
+    return nullptr;
+  }
+  for (llvm::Instruction* next = read.getNextNode(); next != branch; next = next->getNextNode()) {
+    if (next->mayReadOrWriteMemory() || next->mayHaveSideEffects()) return nullptr;
+  }
+  return branch;
+}
+
 class SiteMaker {
  public:
   explicit SiteMaker(llvm::CallInst& read)
-      : read_(read),
-        context_(read.getArgOperand(1)),
-        before_(read.getParent()),
-        after_(llvm::SplitBlock(before_, &read)) {
-    after_->setName("flag.read");
-    value_ = llvm::PHINode::Create(read.getType(), 3, "flag", after_->begin());
-    value_->addIncoming(llvm::Constant::getNullValue(read.getType()), before_);
-    before_->getTerminator()->eraseFromParent();
+      : read_(read), context_(read.getArgOperand(1)), before_(read.getParent()) {
+    if (llvm::BranchInst* const branch = decided_branch(read)) {
+      become(*branch);
+    } else {
+      give_value();
+    }
   }
 
   void assume(Assumption& assumption) {
     emit(assumption, std::array{arm("broken", 1)});
-    replace();
+    remove_read();
   }
 
   void read_flag(const FlagImport& import, std::uint32_t cell_offset) {
@@ -59,19 +75,64 @@ class SiteMaker {
       llvm::BasicBlock* const one = import.type == flags::FlagType::I32 ? arm("flag.one", 1) : other;
       emit(flag.number(import.type), std::array{one, other, asks, other, other, other, asks});
     }
-    replace();
+    remove_read();
   }
 
  private:
-  void replace() {
-    read_.replaceAllUsesWith(value_);
+  // One side of the branch that the site becomes: its values in `block` when execution comes from here.
+  struct Side {
+    llvm::BasicBlock* block = nullptr;
+    llvm::SmallVector<std::pair<llvm::PHINode*, llvm::Value*>> values;
+  };
+
+  // The site falls through, or jumps, to where the value is made, which the rest of the block uses.
+  void give_value() {
+    after_ = llvm::SplitBlock(before_, &read_);
+    after_->setName("flag.read");
+    value_ = llvm::PHINode::Create(read_.getType(), 3, "flag", after_->begin());
+    value_->addIncoming(llvm::Constant::getNullValue(read_.getType()), before_);
+    before_->getTerminator()->eraseFromParent();
+  }
+
+  // The site falls through to one side, and jumps to the other.
+  void become(llvm::BranchInst& branch) {
+    auto& compare = *llvm::cast<llvm::ICmpInst>(branch.getCondition());
+    const unsigned on = compare.getPredicate() == llvm::CmpInst::ICMP_NE ? 0 : 1;
+    on_ = leave(*branch.getSuccessor(on));
+    off_ = leave(*branch.getSuccessor(1 - on));
+    branch.eraseFromParent();
+    compare.eraseFromParent();
+    after_ = block("flag.off");
+    llvm::BranchInst::Create(off_.block, after_);
+    enter(off_, after_);
+  }
+
+  // Execution comes no longer from before_ to there.
+  Side leave(llvm::BasicBlock& there) {
+    Side side{&there, {}};
+    for (llvm::PHINode& phi : there.phis()) {
+      side.values.emplace_back(&phi, phi.getIncomingValueForBlock(before_));
+      phi.removeIncomingValue(before_, false);
+    }
+    return side;
+  }
+  static void enter(const Side& side, llvm::BasicBlock* from) {
+    for (const auto& [phi, value] : side.values) phi->addIncoming(value, from);
+  }
+
+  void remove_read() {
+    if (value_ != nullptr) read_.replaceAllUsesWith(value_);
     read_.eraseFromParent();
   }
 
   void emit(KeyBase& key, std::span<llvm::BasicBlock* const> targets) {
     llvm::IRBuilder<> builder(before_);
     builder.SetCurrentDebugLocation(read_.getDebugLoc());
-    orc::emit_branch(builder, key, SiteForm::AlignedWord, after_, targets);
+    llvm::CallBrInst* const site = orc::emit_branch(builder, key, SiteForm::AlignedWord, after_, targets);
+    // What runs while the flag is off comes first.
+    llvm::SmallVector<std::uint32_t> weights(site->getNumSuccessors(), 1);
+    weights.front() = 2000;
+    site->setMetadata(llvm::LLVMContext::MD_prof, llvm::MDBuilder(site->getContext()).createBranchWeights(weights));
   }
 
   llvm::BasicBlock* block(const char* name) {
@@ -80,8 +141,13 @@ class SiteMaker {
 
   llvm::BasicBlock* arm(const char* name, std::uint64_t value) {
     llvm::BasicBlock* const made = block(name);
-    llvm::BranchInst::Create(after_, made);
-    value_->addIncoming(llvm::ConstantInt::get(read_.getType(), value), made);
+    if (value_ == nullptr) {
+      llvm::BranchInst::Create(on_.block, made);
+      enter(on_, made);
+    } else {
+      llvm::BranchInst::Create(after_, made);
+      value_->addIncoming(llvm::ConstantInt::get(read_.getType(), value), made);
+    }
     return made;
   }
 
@@ -103,10 +169,16 @@ class SiteMaker {
     llvm::LoadInst* const bits =
         builder.CreateAlignedLoad(builder.getInt64Ty(), (this->*place)(builder), llvm::Align(8));
     bits->setAtomic(llvm::AtomicOrdering::Acquire);
-    value_->addIncoming(read_.getType()->isDoubleTy() ? builder.CreateBitCast(bits, read_.getType())
-                                                      : builder.CreateTrunc(bits, read_.getType()),
-                        made);
-    builder.CreateBr(after_);
+    llvm::Value* const value = read_.getType()->isDoubleTy() ? builder.CreateBitCast(bits, read_.getType())
+                                                             : builder.CreateTrunc(bits, read_.getType());
+    if (value_ == nullptr) {
+      builder.CreateCondBr(builder.CreateIsNotNull(value), on_.block, off_.block);
+      enter(on_, made);
+      enter(off_, made);
+    } else {
+      value_->addIncoming(value, made);
+      builder.CreateBr(after_);
+    }
     return made;
   }
 
@@ -115,8 +187,9 @@ class SiteMaker {
   const FlagImport* import_ = nullptr;
   std::uint32_t cell_offset_ = 0;  // of the instance's own value, from its VmContext
   llvm::BasicBlock* before_;
-  llvm::BasicBlock* after_;
-  llvm::PHINode* value_;
+  llvm::BasicBlock* after_ = nullptr;  // where the site falls through to
+  llvm::PHINode* value_ = nullptr;     // in after_; null if the site is a branch of two sides
+  Side on_, off_;
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Makes the reads of flags (flag_reads.h) patch sites, once nothing moves them any more.
 //
-//   used as true or false       site ─on→ the arm              the flag's truth, or a variant
+//   decides a branch            site ─on→ the arm              the flag's truth, or a variant
+//   used as true or false       site ─on→ 1
 //   used as a number            site ─one→ 1, ─other→ its bits, loaded
 //
 //   an assumption               site ─broken→ the arm          (of a table: flag_reads.h)

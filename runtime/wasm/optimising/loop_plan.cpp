@@ -22,12 +22,13 @@ class Planner {
   Planner(llvm::Loop& loop, llvm::PredicatedScalarEvolution& predicates, LoopPlan& plan)
       : loop_(loop), predicates_(predicates), evolution_(*predicates.getSE()), plan_(plan) {}
 
-  bool run() {
+  bool run(PlanFor what) {
     find_live_blocks();
     if (!collect()) return false;
     plan_.taken = predicates_.getBackedgeTakenCount();
     if (llvm::isa<llvm::SCEVCouldNotCompute>(plan_.taken)) return false;
     if (evolution_.getTypeSizeInBits(plan_.taken->getType()) > 64) return false;
+    if (what == PlanFor::ReadsOfFlags) return !plan_.flag_reads.empty();
     if (!llvm::all_of(accesses_, [this](llvm::Instruction* access) { return place(*access); }) ||
         plan_.ranges.size() > most_ranges) {
       plan_.ranges.clear();
@@ -162,12 +163,12 @@ class Planner {
 }  // namespace
 
 bool plan_loop(llvm::Loop& loop, llvm::DominatorTree& dominators, llvm::PredicatedScalarEvolution& predicates,
-               LoopPlan& plan) {
+               PlanFor what, LoopPlan& plan) {
   llvm::BasicBlock* const latch = loop.getLoopLatch();
   if (!loop.isLoopSimplifyForm() || !loop.isLCSSAForm(dominators) || !loop.isSafeToClone()) return false;
   if (latch == nullptr || loop.getExitingBlock() != latch || loop.getExitBlock() == nullptr) return false;
   if (!llvm::isa<llvm::BranchInst>(latch->getTerminator())) return false;
-  return Planner(loop, predicates, plan).run();
+  return Planner(loop, predicates, plan).run(what);
 }
 
 }  // namespace shunt::wasm

@@ -40,10 +40,13 @@ struct LoopPlan {
   std::uint64_t instructions = 0;                 // of an iteration of the fast version, about
 };
 
+// What a fast version may do without.
+enum class PlanFor : std::uint8_t { ReadsOfFlags, ReadsAndExactAccesses };
+
 // Whether the loop has a fast version that is worth it. `predicates` gathers what has to be true at run time as well
 // (that addresses do not wrap); it is of that loop.
 bool plan_loop(llvm::Loop& loop, llvm::DominatorTree& dominators, llvm::PredicatedScalarEvolution& predicates,
-               LoopPlan& plan);
+               PlanFor what, LoopPlan& plan);
 
 // Iterations up to which every address of a plan can be computed in 64 bits without overflow.
 inline constexpr std::uint64_t most_iterations = std::uint64_t{1} << 33;

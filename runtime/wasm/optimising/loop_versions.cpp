@@ -3,6 +3,7 @@
 #include <llvm/ADT/STLExtras.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/MDBuilder.h>
+#include <llvm/Transforms/Scalar/LoopPassManager.h>
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 #include <llvm/Transforms/Utils/LoopUtils.h>
@@ -28,6 +29,22 @@ constexpr std::uint64_t strip_instructions = 1 << 19;
 constexpr std::uint64_t strip_bytes = 1 << 18;                      // of memory, which may not be cached
 constexpr std::uint64_t least_strip = 1024, longest_strip = 65536;  // iterations
 
+// Up to so many iterations are one strip.
+constexpr unsigned most_short_iterations = 64;
+
+// Of a loop that is the exact version of another.
+constexpr const char* exact_mark = "shunt.exact";
+
+bool is_exact(const llvm::Loop& loop) {
+  return llvm::getBooleanLoopAttribute(&loop, exact_mark);
+}
+
+bool reads_flags(const llvm::Loop& loop) {
+  return llvm::any_of(loop.blocks(), [](llvm::BasicBlock* block) {
+    return llvm::any_of(*block, [](llvm::Instruction& instruction) { return as_flag_read(instruction) != nullptr; });
+  });
+}
+
 std::uint64_t strip_iterations(const LoopPlan& plan) {
   std::uint64_t bytes = 1;  // an iteration
   for (const AccessRange& range : plan.ranges) bytes += static_cast<std::uint64_t>(std::abs(range.step));
@@ -51,8 +68,7 @@ class Versioner {
         word_(llvm::Type::getInt64Ty(function.getContext())) {}
 
   void run() {
-    head_ = fast_.getLoopPreheader();
-    entry_ = llvm::SplitBlock(head_, head_->getTerminator(), &dominators_, &loops_, nullptr, "fast");
+    split_head();
     llvm::Value* const fits = condition();
     llvm::Value* const count = plan_.flag_reads.empty() ? nullptr : iterations();
     copy();
@@ -64,8 +80,25 @@ class Versioner {
       strip_mine(fits, count);
     }
     make_plain();
-    exact_->setLoopAlreadyUnrolled();  // it runs rarely: not to be made larger
-    evolution_.forgetLoop(&fast_);
+    finish();
+  }
+
+  // The whole loop is one strip: that of a loop which is so short that flags need not be read again within it. Returns
+  // the exact loop. Keeps every loop in the form that passes over loops want.
+  llvm::Loop& run_as_one_strip() {
+    split_head();
+    copy();
+    llvm::IRBuilder<> builder(head_);
+    mark_strip(builder, StripMark::Begin);
+    enter(head_, flags_off(builder));
+    mark_end_of_strip(*exact_->getLoopPreheader());
+    dominators_.changeImmediateDominator(fast_.getExitBlock(), head_);
+    for (llvm::Loop* const loop : {&fast_, exact_}) {
+      llvm::formDedicatedExitBlocks(loop, &dominators_, &loops_, nullptr, true);
+    }
+    mark_end_of_strip(*fast_.getExitBlock());
+    finish();
+    return *exact_;
   }
 
  private:
@@ -74,6 +107,22 @@ class Versioner {
     llvm::PHINode* copied;    // of the exact one
     llvm::ConstantInt* step;  // or null
   };
+
+  void split_head() {
+    head_ = fast_.getLoopPreheader();
+    entry_ = llvm::SplitBlock(head_, head_->getTerminator(), &dominators_, &loops_, nullptr, "fast");
+  }
+
+  void finish() {
+    exact_->setLoopAlreadyUnrolled();  // it runs rarely: not to be made larger
+    llvm::addStringMetadataToLoop(exact_, exact_mark, 1);
+    evolution_.forgetLoop(&fast_);
+  }
+
+  static void mark_end_of_strip(llvm::BasicBlock& block) {
+    llvm::IRBuilder<> builder(&block, block.getFirstInsertionPt());
+    mark_strip(builder, StripMark::End);
+  }
 
   // --- what is asked in front of the loop: all of it in head_ ---
 
@@ -186,13 +235,15 @@ class Versioner {
     before_ = builder.CreatePHI(word_, 2, "before");
     before_->addIncoming(builder.getInt64(0), head_);
     carry_state(builder, latch, next);
-    mark_strip(builder);
+    mark_strip(builder, StripMark::Begin);
     llvm::Value* const now =
         builder.CreateBinaryIntrinsic(llvm::Intrinsic::umin, left, builder.getInt64(strip_iterations(plan_)));
     enter(strip, builder.CreateAnd(flags_off(builder), fits));
     count_strip(latch, next, now);
     leave_through(next, latch, exit);
+    mark_end_of_strip(*exact_->getLoopPreheader());
     builder.SetInsertPoint(next);
+    mark_strip(builder, StripMark::End);
     llvm::Value* const rest = builder.CreateNUWSub(left, now, "rest");
     left->addIncoming(rest, next);
     before_->addIncoming(builder.CreateAdd(before_, now, "", true, true), next);
@@ -380,14 +431,29 @@ llvm::PreservedAnalyses LoopVersionsPass::run(llvm::Function& function, llvm::Fu
   llvm::DominatorTree& dominators = analyses.getResult<llvm::DominatorTreeAnalysis>(function);
   bool changed = false;
   for (llvm::Loop* const loop : loops.getLoopsInPreorder()) {
-    if (!loop->isInnermost()) continue;
+    if (!loop->isInnermost() || is_exact(*loop)) continue;
     LoopPlan plan;
     llvm::PredicatedScalarEvolution predicates(evolution, *loop);
-    if (!plan_loop(*loop, dominators, predicates, plan)) continue;
+    if (!plan_loop(*loop, dominators, predicates, PlanFor::ReadsAndExactAccesses, plan)) continue;
     Versioner(*loop, function, loops, evolution, dominators, plan, predicates).run();
     changed = true;
   }
   return changed ? llvm::PreservedAnalyses::none() : llvm::PreservedAnalyses::all();
+}
+
+llvm::PreservedAnalyses ShortLoopVersionsPass::run(llvm::Loop& loop, llvm::LoopAnalysisManager&,
+                                                   llvm::LoopStandardAnalysisResults& analyses,
+                                                   llvm::LPMUpdater& updater) {
+  if (!loop.isInnermost() || is_exact(loop) || !reads_flags(loop)) return llvm::PreservedAnalyses::all();
+  const unsigned iterations = analyses.SE.getSmallConstantMaxTripCount(&loop);  // 0: not known
+  if (iterations == 0 || iterations > most_short_iterations) return llvm::PreservedAnalyses::all();
+  LoopPlan plan;
+  llvm::PredicatedScalarEvolution predicates(analyses.SE, loop);
+  if (!plan_loop(loop, analyses.DT, predicates, PlanFor::ReadsOfFlags, plan)) return llvm::PreservedAnalyses::all();
+  llvm::Function& function = *loop.getHeader()->getParent();
+  Versioner versioner(loop, function, analyses.LI, analyses.SE, analyses.DT, plan, predicates);
+  updater.addSiblingLoops({&versioner.run_as_one_strip()});
+  return llvm::getLoopPassPreservedAnalyses();
 }
 
 }  // namespace shunt::wasm

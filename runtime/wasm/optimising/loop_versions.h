@@ -24,7 +24,13 @@
 //                 +--> strip, until the count is used up
 #pragma once
 
+#include <llvm/Analysis/LoopAnalysisManager.h>
 #include <llvm/IR/PassManager.h>
+
+namespace llvm {
+class Loop;
+class LPMUpdater;
+}  // namespace llvm
 
 namespace shunt::wasm {
 
@@ -33,6 +39,14 @@ namespace shunt::wasm {
 class LoopVersionsPass : public llvm::PassInfoMixin<LoopVersionsPass> {
  public:
   static llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
+};
+
+// Of loops that read flags and run up to 64 times, a number that is known: the whole loop is one strip. Runs before
+// loops are unrolled, so that the fast version can be, without a read in it.
+class ShortLoopVersionsPass : public llvm::PassInfoMixin<ShortLoopVersionsPass> {
+ public:
+  static llvm::PreservedAnalyses run(llvm::Loop& loop, llvm::LoopAnalysisManager& manager,
+                                     llvm::LoopStandardAnalysisResults& analyses, llvm::LPMUpdater& updater);
 };
 
 }  // namespace shunt::wasm

@@ -68,6 +68,8 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& 
   tuning.LoopInterleaving = true;
   llvm::PassBuilder builder(&machine, tuning);
   functions.registerPass([&] { return machine.getTargetIRAnalysis(); });
+  builder.registerLateLoopOptimizationsEPCallback(
+      [](llvm::LoopPassManager& passes, llvm::OptimizationLevel) { passes.addPass(ShortLoopVersionsPass()); });
   builder.registerVectorizerStartEPCallback(
       [](llvm::FunctionPassManager& passes, llvm::OptimizationLevel) { passes.addPass(version_loops()); });
   builder.registerOptimizerLastEPCallback([&](llvm::ModulePassManager& passes, auto...) {

@@ -62,5 +62,26 @@ TEST_F(DetourSites, StandInFrontOfAStripAndNotWithinIt) {
       << "one at the head of the loop over strips, one in the exact loop; none in what a strip became";
 }
 
+// A loop of eight iterations is one strip, and unrolled in it; a loop behind it has its own.
+TEST_F(DetourSites, StandInTheExactVersionOfAShortLoopAlone) {
+  const std::string short_loop = R"((module (import "flags" "f" (func $flag (result i32)))
+    (func (export "f") (param $x i32) (result i32) (local $i i32)
+      (loop $again
+        (local.set $x (i32.add (i32.rotl (local.get $x) (local.get $i)) (i32.const 77)))
+        (if (call $flag) (then (local.set $x (i32.mul (local.get $x) (i32.const 31)))))
+        (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 8))))
+      BEHIND
+      (local.get $x))))";
+  const auto with = [&](const std::string& behind) {
+    std::string text = short_loop;
+    return of(text.replace(text.find("BEHIND"), 6, behind));
+  };
+  EXPECT_EQ(with(""), 1U);
+  EXPECT_EQ(with(R"((loop $more
+        (local.set $x (i32.add (i32.rotl (local.get $x) (i32.const 7)) (i32.const 99)))
+        (br_if $more (i32.and (local.get $x) (i32.const 0xfff0)))))"),
+            2U);
+}
+
 }  // namespace
 }  // namespace shunt::test

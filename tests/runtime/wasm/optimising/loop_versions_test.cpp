@@ -31,7 +31,7 @@ namespace {
 std::function<std::uint32_t(std::uint64_t)> answer;  // to a read of the flag of this import
 std::uint64_t reads = 0;
 
-void pass_strip() {}
+void pass_mark() {}
 
 std::uint32_t read_flag(std::uint64_t import) {
   ++reads;
@@ -165,8 +165,10 @@ class LoopVersions : public ::testing::Test {
     llvm::orc::SymbolMap symbols;
     symbols[jit_->mangleAndIntern("shunt.flag.i32")] = {llvm::orc::ExecutorAddr::fromPtr(&read_flag),
                                                         llvm::JITSymbolFlags::Exported};
-    symbols[jit_->mangleAndIntern("shunt.strip")] = {llvm::orc::ExecutorAddr::fromPtr(&pass_strip),
-                                                     llvm::JITSymbolFlags::Exported};
+    for (const char* const mark : {"shunt.strip.begin", "shunt.strip.end"}) {
+      symbols[jit_->mangleAndIntern(mark)] = {llvm::orc::ExecutorAddr::fromPtr(&pass_mark),
+                                              llvm::JITSymbolFlags::Exported};
+    }
     cantFail(jit_->getMainJITDylib().define(llvm::orc::absoluteSymbols(std::move(symbols))));
     cantFail(jit_->addIRModule({std::move(module), std::move(context)}));
     return cantFail(jit_->lookup("f")).toPtr<void*>();
