@@ -151,7 +151,8 @@ void RandomBody::value(ValueType type, unsigned depth) {
     leaf(type);
     return;
   }
-  switch (below(16)) {
+  const unsigned kind = below(16);
+  switch (is_tight_ && kind > 5 ? 9 : kind) {
     case 0:
     case 1:
     case 2:
@@ -181,7 +182,12 @@ void RandomBody::value(ValueType type, unsigned depth) {
   arithmetic(type, depth - 1);
 }
 
+void RandomBody::flag() {
+  op(Opcode::Call, below(context_.flags));
+}
+
 void RandomBody::leaf(ValueType type) {
+  if (context_.flags > 0 && type == ValueType::I32 && chance(8)) return flag();
   if (options_.segments && type == ValueType::I32 && chance(4)) {
     op(chance(50) ? Opcode::MemorySize : Opcode::TableSize);
     code_.add({0});
@@ -267,6 +273,7 @@ void RandomBody::load(ValueType type, unsigned depth) {
 
 // Mostly inside the memory.
 void RandomBody::address(unsigned depth) {
+  if (is_tight_ && chance(90)) return tight_address();
   if (chance(10)) {
     constant(ValueType::I32, below(65536));
     return;
@@ -275,6 +282,16 @@ void RandomBody::address(unsigned depth) {
   if (chance(3)) return;
   constant(ValueType::I32, chance(50) ? 0xff : 0x7fff);
   op(Opcode::I32And);
+}
+
+// Advances by a constant; seldom out of the memory.
+void RandomBody::tight_address() {
+  constexpr std::array<std::uint64_t, 8> steps = {1, 2, 4, 8, 8, 16, 0, ~std::uint64_t{0}};
+  op(Opcode::LocalGet, labels_.back().counter);
+  constant(ValueType::I32, steps[below(steps.size())]);
+  op(Opcode::I32Mul);
+  constant(ValueType::I32, chance(5) ? 65536 - below(200) : 300 + below(chance(50) ? 200 : 60000));
+  op(Opcode::I32Add);
 }
 
 void RandomBody::choice(ValueType type, unsigned depth) {
@@ -308,7 +325,7 @@ bool RandomBody::call_for(ValueType type, unsigned depth) {
       op(Opcode::CallIndirect, function);
       code_.number(0);
     } else {
-      op(Opcode::Call, function);
+      op(Opcode::Call, context_.flags + function);
     }
     for (std::size_t i = 1; i < copy.results.size(); ++i) op(Opcode::Drop);
     return true;

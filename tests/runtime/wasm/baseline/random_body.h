@@ -20,6 +20,8 @@ struct RandomContext {
   std::vector<wasm::ValueType> globals;  // the first is the step counter: an i32
   std::uint32_t table_functions = 0;     // elements of table 0: the last functions, which call nobody
   std::uint32_t first_callable = 0;      // functions before it are not called: callers come first
+  std::uint32_t flags = 0;               // functions that read them have the first numbers
+  std::uint32_t flag_type = 0;
 };
 
 std::uint8_t encoding_of(wasm::ValueType type);
@@ -55,6 +57,7 @@ class RandomBody {
   void canonical_nan(ValueType type);
   void load(ValueType type, unsigned depth);
   void address(unsigned depth);
+  void tight_address();
   void choice(ValueType type, unsigned depth);
   void block_value(ValueType type, unsigned depth);
   bool call_for(ValueType type, unsigned depth);
@@ -64,6 +67,11 @@ class RandomBody {
   void assignment(unsigned depth);
   void block(std::span<const ValueType> results, unsigned depth);
   void loop(unsigned depth);
+  std::uint32_t begin_count(unsigned times);
+  void count_down(std::uint32_t counter);
+  void tight_loop();
+  void tight_statement();
+  void flag();
   void branch(unsigned depth);
   void branch_table(unsigned depth);
   void branch_operand(const Label& label, unsigned depth);
@@ -82,6 +90,7 @@ class RandomBody {
   std::uint32_t assignable_ = 0;  // locals before it; the others count loops
   std::vector<Label> labels_;
   std::uint32_t loops_ = 0;
+  bool is_tight_ = false;  // in a loop without calls, blocks and steps, whose addresses depend on its counter
   int fuel_ = 0;
   Bytes code_;
 };

@@ -17,8 +17,12 @@ inline constexpr std::uint32_t most_random_steps = 2000;  // that a module makes
 
 struct RandomModule {
   std::vector<std::uint8_t> bytes;
-  std::vector<wasm::FunctionType> functions;  // exported as "f0", "f1", …
+  // The same module, except that what `bytes` imports as flags are functions which return globals of their own, behind
+  // the others: for machines without flags.
+  std::vector<std::uint8_t> without_imports;
+  std::vector<wasm::FunctionType> functions;  // exported as "f0", "f1", …; numbered behind the flags
   std::uint32_t globals = 0;                  // exported as "g0", "g1", …
+  std::uint32_t flags = 0;                    // imported as "flags" "flag0", "flag1", …: i32
 };
 
 struct RandomModuleOptions {
@@ -31,6 +35,7 @@ struct RandomModuleOptions {
   bool floats = true;
   bool table_writes = false;  // else nobody writes the table
   bool segments = false;      // passive ones; and memories and tables that grow
+  unsigned flags = 0;
 };
 
 RandomModule make_random_module(Choices& random, const RandomModuleOptions& options);

@@ -81,7 +81,7 @@ class RandomProgram : public testing::Test {
 
   bool compare(const RandomModule& module, Choices& random) {
     std::string message;
-    const std::unique_ptr<ReferenceMachine> reference = ReferenceMachine::create(module.bytes, message);
+    const std::unique_ptr<ReferenceMachine> reference = ReferenceMachine::create(module.without_imports, message);
     if (!reference) {
       ADD_FAILURE() << "the generator made an invalid module: " << message;
       return false;
@@ -134,7 +134,17 @@ class RandomProgram : public testing::Test {
     return true;
   }
 
-  static bool same_call(const RandomModule& module, std::uint32_t function, ReferenceMachine& reference,
+  // A flag that is on or off, or a number.
+  void flip(const RandomModule& module, std::uint32_t flag, ReferenceMachine& reference, Choices& random) {
+    const bool is_number = flag % 2 != 0;
+    const auto value = static_cast<std::uint32_t>(is_number ? random() % 4 : random() % 2);
+    const std::string name = "flag" + std::to_string(flag);
+    const auto set = is_number ? flags_->set(name, std::int64_t{value}) : flags_->set(name, value != 0);
+    EXPECT_TRUE(set) << set.error().message();
+    reference.set_global(module.globals + flag, value);
+  }
+
+  bool same_call(const RandomModule& module, std::uint32_t function, ReferenceMachine& reference,
                         runtime::Instance& instance, Choices& random, const Call& call) {
     const wasm::FunctionType& type = module.functions[function];
     std::vector<std::uint64_t> words;
@@ -145,7 +155,8 @@ class RandomProgram : public testing::Test {
     }
     reference.set_global(0, most_random_steps);
     EXPECT_TRUE(instance.set_global("g0", Value::i32(most_random_steps)));
-    const auto expected = reference.call(function, reference_types(type.params), reference_types(type.results), words);
+    for (std::uint32_t flag = 0; flag < module.flags; ++flag) flip(module, flag, reference, random);
+    const auto expected = reference.call(module.flags + function, reference_types(type.params), reference_types(type.results), words);
     const auto results = call("f" + std::to_string(function), values);
     std::optional<std::vector<std::uint64_t>> got;
     if (results) {
@@ -201,6 +212,7 @@ RandomModuleOptions options_for(std::uint64_t seed) {
   options.table_writes = seed % 2 != 0;
   options.segments = seed % 3 == 1;
   options.functions = 2 + static_cast<unsigned>(seed % 4);
+  options.flags = static_cast<unsigned>(seed / 2 % 4);
   return options;
 }
 

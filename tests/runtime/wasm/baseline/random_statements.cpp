@@ -52,7 +52,11 @@ void RandomBody::statement(unsigned depth) {
       break;
     case 3:
       if (labels_.size() < most_nested_blocks && loops_ < most_nested_loops) {
-        loop(depth - 1);
+        if (chance(40)) {
+          tight_loop();
+        } else {
+          loop(depth - 1);
+        }
         return;
       }
       break;
@@ -152,11 +156,9 @@ void RandomBody::block(std::span<const ValueType> results, unsigned depth) {
 
 // Runs its body a few times. The loop's parameter, if it has one, changes hands on every turn.
 void RandomBody::loop(unsigned depth) {
-  const auto counter = static_cast<std::uint32_t>(locals_.size()) - 1 - loops_;
   std::vector<ValueType> takes;
   for (unsigned i = 0; i < 2 && chance(25); ++i) takes.push_back(any_type());
-  constant(ValueType::I32, 1 + below(5));
-  op(Opcode::LocalSet, counter);
+  const std::uint32_t counter = begin_count(1 + below(5));
   values(takes, depth);
   op(Opcode::Loop, block_type(takes, {}));
   ++loops_;
@@ -165,17 +167,79 @@ void RandomBody::loop(unsigned depth) {
   for (std::size_t i = takes.size(); i-- > 0;) op(Opcode::Drop);
   statements(depth);
   branch_operand(labels_.back(), depth);
+  count_down(counter);
+  op(Opcode::BrIf, 0);
+  for (std::size_t i = takes.size(); i-- > 0;) op(Opcode::Drop);
+  labels_.pop_back();
+  --loops_;
+  op(Opcode::End);
+}
+
+// The local that the next loop counts down from `times`.
+std::uint32_t RandomBody::begin_count(unsigned times) {
+  const auto counter = static_cast<std::uint32_t>(locals_.size()) - 1 - loops_;
+  constant(ValueType::I32, times);
+  op(Opcode::LocalSet, counter);
+  return counter;
+}
+
+// Whether the loop goes on.
+void RandomBody::count_down(std::uint32_t counter) {
   op(Opcode::LocalGet, counter);
   constant(ValueType::I32, ~std::uint64_t{0});
   op(Opcode::I32Add);
   op(Opcode::LocalTee, counter);
   constant(ValueType::I32, 0);
   op(Opcode::I32GtS);
+}
+
+// A loop of the kind that optimisers like: counted, with addresses that advance by constants. It makes no steps.
+void RandomBody::tight_loop() {
+  step();
+  const unsigned longest = loops_ == 0 && chance(5) ? 3000 : chance(50) ? 10 : 90;
+  const std::uint32_t counter = begin_count(1 + below(longest));
+  if (chance(30)) {  // how often is not known before
+    value(ValueType::I32, 1);
+    constant(ValueType::I32, 63);
+    op(Opcode::I32And);
+    op(Opcode::LocalSet, counter);
+  }
+  op(Opcode::Loop);
+  code_.add({0x40});
+  ++loops_;
+  labels_.push_back({{}, true, counter});
+  is_tight_ = true;
+  const unsigned count = 1 + below(4);
+  for (unsigned i = 0; i < count; ++i) {
+    if (context_.flags > 0 && chance(40)) {
+      flag();
+      if (chance(30)) op(Opcode::I32Eqz);
+      op(Opcode::If);
+      code_.add({0x40});
+      tight_statement();
+      if (chance(30)) {
+        op(Opcode::Else);
+        tight_statement();
+      }
+      op(Opcode::End);
+    } else {
+      tight_statement();
+    }
+  }
+  count_down(counter);
   op(Opcode::BrIf, 0);
-  for (std::size_t i = takes.size(); i-- > 0;) op(Opcode::Drop);
+  is_tight_ = false;
   labels_.pop_back();
   --loops_;
   op(Opcode::End);
+}
+
+void RandomBody::tight_statement() {
+  if (chance(40)) {
+    store(2);
+  } else {
+    assignment(3);
+  }
 }
 
 void RandomBody::branch_operand(const Label& label, unsigned depth) {
@@ -190,12 +254,7 @@ void RandomBody::branch(unsigned depth) {
   if (label.is_loop || chance(70)) {
     branch_operand(label, depth);
     if (label.is_loop) {
-      op(Opcode::LocalGet, label.counter);
-      constant(ValueType::I32, ~std::uint64_t{0});
-      op(Opcode::I32Add);
-      op(Opcode::LocalTee, label.counter);
-      constant(ValueType::I32, 0);
-      op(Opcode::I32GtS);
+      count_down(label.counter);
     } else {
       value(ValueType::I32, depth);
     }
@@ -300,7 +359,7 @@ void RandomBody::table_write() {
 
 void RandomBody::table_reference() {
   if (chance(90)) {
-    op(Opcode::RefFunc, context_.functions - 1 - below(context_.table_functions));
+    op(Opcode::RefFunc, context_.flags + context_.functions - 1 - below(context_.table_functions));
   } else {
     op(Opcode::RefNull);
     code_.add({0x70});
