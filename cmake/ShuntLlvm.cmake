@@ -1,5 +1,6 @@
 # LLVM 19 to 22, if it is there: for sites in code that it generates, and for the optimising tier. Everything else is built without.
-# Not with sanitizers: its library is not instrumented for them. Fuzz targets take it all the same.
+# Not with sanitizers, unless one asks: its library is not instrumented for them. Fuzz targets take it all the same.
+option(SHUNT_LLVM_WITH_SANITIZERS "Take LLVM in builds with sanitizers too" OFF)
 set(SHUNT_LLVM_VERSIONS 19.1 20.1 21.1 22.1 CACHE STRING "The first of these versions of LLVM that is there is taken")
 set(SHUNT_LLVM OFF)
 set(SHUNT_LLVM_VERSION "")
@@ -15,7 +16,7 @@ if(CMAKE_CROSSCOMPILING)
     target_include_directories(shunt_llvm SYSTEM INTERFACE ${SHUNT_LLVM_HEADERS})
     target_link_libraries(shunt_llvm INTERFACE ${SHUNT_LLVM_LIBRARY})
   endif()
-elseif(SHUNT_FUZZ OR NOT SHUNT_SANITIZE)
+elseif(SHUNT_FUZZ OR SHUNT_LLVM_WITH_SANITIZERS OR NOT SHUNT_SANITIZE)
   foreach(version ${SHUNT_LLVM_VERSIONS})
     find_package(LLVM ${version} CONFIG QUIET)
     if(LLVM_FOUND)

@@ -3,6 +3,8 @@
 #include <llvm/ADT/StringRef.h>
 #include <llvm/Support/ModRef.h>
 
+#include "runtime/wasm/optimising/llvm_versions.h"
+
 namespace shunt::wasm {
 namespace {
 
@@ -10,12 +12,13 @@ constexpr llvm::StringLiteral prefix = "shunt.flag.";
 constexpr llvm::StringLiteral strip_begin = "shunt.strip.begin";
 constexpr llvm::StringLiteral strip_end = "shunt.strip.end";
 
-// It writes what nobody else can see: not removed, not hoisted, and in nobody's way.
+// It writes what nobody else can see: not removed, not hoisted, not merged, and in nobody's way.
 void keep_in_place(llvm::FunctionCallee callee) {
   auto& function = *llvm::cast<llvm::Function>(callee.getCallee());
   function.setDoesNotThrow();
   function.setWillReturn();
   function.setMemoryEffects(llvm::MemoryEffects::inaccessibleMemOnly());
+  function.addFnAttr(llvm::Attribute::NoMerge);  // two reads of different flags are not one of either
 }
 
 bool calls(const llvm::Instruction& instruction, llvm::StringRef begin) {
@@ -37,7 +40,7 @@ llvm::FunctionCallee flag_read_function(llvm::Module& module, llvm::Type* result
       (prefix + suffix(*result)).str(), result, llvm::Type::getInt64Ty(context), llvm::PointerType::getUnqual(context));
   keep_in_place(callee);
   auto& function = *llvm::cast<llvm::Function>(callee.getCallee());
-  function.addParamAttr(1, llvm::Attribute::NoCapture);
+  function.addParamAttr(1, not_captured(context));
   function.addParamAttr(1, llvm::Attribute::ReadNone);
   return callee;
 }

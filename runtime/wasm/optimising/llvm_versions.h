@@ -3,6 +3,7 @@
 
 #include <llvm/Config/llvm-config.h>
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
+#include <llvm/IR/Attributes.h>
 #include <llvm/IR/Function.h>
 #include <llvm/IR/Module.h>
 #include <llvm/TargetParser/Triple.h>
@@ -29,6 +30,9 @@ inline llvm::StringRef name_of(const llvm::jitlink::Symbol& symbol) {
 inline llvm::SCEVExpander make_expander(llvm::ScalarEvolution& evolution, const llvm::Function&, const char* name) {
   return llvm::SCEVExpander(evolution, name);
 }
+inline llvm::Attribute not_captured(llvm::LLVMContext& context) {
+  return llvm::Attribute::getWithCaptureInfo(context, llvm::CaptureInfo::none());
+}
 
 #else
 
@@ -47,6 +51,9 @@ inline llvm::StringRef name_of(const llvm::jitlink::Symbol& symbol) {
 inline llvm::SCEVExpander make_expander(llvm::ScalarEvolution& evolution, const llvm::Function& function,
                                         const char* name) {
   return llvm::SCEVExpander(evolution, function.getDataLayout(), name);
+}
+inline llvm::Attribute not_captured(llvm::LLVMContext& context) {
+  return llvm::Attribute::get(context, llvm::Attribute::NoCapture);
 }
 
 #endif

@@ -86,6 +86,8 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& 
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(ir, modules);
+  // LLVM 20 and later find functions cold by themselves, and such would have a section of code of their own.
+  for (llvm::Function& function : ir) function.removeFnAttr(llvm::Attribute::Cold);
 }
 
 Result<llvm::SmallVector<char, 0>> generate_object(llvm::Module& ir, llvm::TargetMachine& machine) {
