@@ -27,6 +27,28 @@ Result<std::unique_ptr<wasm::OptimisedCode>> all_but_the_first(const wasm::Optim
   return wasm::compile_optimised(options, module, bodies.subspan(1));
 }
 
+// --- reads of flags ---
+
+// What both arms do alike is not done once behind them, with one site for both flags.
+TEST_F(Compile, TwoFlagsInTwoArmsStayTwo) {
+  Instance instance = optimised(R"((module
+      (import "flags" "a" (func $a (result i32))) (import "flags" "b" (func $b (result i32)))
+      (func (export "number") (param i32) (result i32)
+        (if (result i32) (local.get 0) (then (call $a)) (else (call $b))))
+      (func (export "branch") (param i32) (result i32)
+        (if (result i32) (local.get 0)
+          (then (if (result i32) (call $a) (then (i32.const 1)) (else (i32.const 0))))
+          (else (if (result i32) (i32.eqz (call $b)) (then (i32.const 0)) (else (i32.const 1))))))))");
+  for (int state = 0; state < 4; ++state) {
+    must(flags->set("a", (state & 1) != 0));
+    must(flags->set("b", (state & 2) != 0));
+    for (const char* const name : {"number", "branch"}) {
+      EXPECT_EQ(bits(instance.call(name, std::vector{Value::i32(1)})), state & 1) << name << state;
+      EXPECT_EQ(bits(instance.call(name, std::vector{Value::i32(0)})), state >> 1) << name << state;
+    }
+  }
+}
+
 // --- recursion ---
 
 TEST_F(Compile, EndlessRecursionByTailCallsIsATrap) {
