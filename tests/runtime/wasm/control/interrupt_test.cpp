@@ -52,44 +52,6 @@ TEST_F(Interrupt, StopsCallsWithoutLoops) {
   EXPECT_TRUE(contains(cancelled("fib"), "interrupted: enough"));
 }
 
-// Loops with versions for a flag that is off (docs/optimising.md): a strip passes no detour, everything else must.
-TEST_F(Interrupt, StopsLoopsThatReadFlagsAndThoseBehindThem) {
-  constexpr std::string_view reading = R"((module
-    (import "host" "begun" (func $begun)) (import "flags" "f" (func $flag (result i32))) (memory 1)
-    (global $sum (mut i64) (i64.const 0))
-    (func $sum_bytes (param $n i64) (local $i i64) (local $s i64)
-      (loop $again
-        (local.set $s (i64.add (local.get $s) (i64.load8_u (i32.wrap_i64 (i64.and (local.get $i) (i64.const 65535))))))
-        (if (call $flag) (then (local.set $s (i64.mul (local.get $s) (i64.const 31)))))
-        (local.set $i (i64.add (local.get $i) (i64.const 1)))
-        (br_if $again (i64.lt_u (local.get $i) (local.get $n))))
-      (global.set $sum (local.get $s)))
-    (func $end (loop $again (global.set $sum (i64.rotl (global.get $sum) (i64.const 7)))
-        (if (i64.eqz (global.get $sum)) (then (global.set $sum (i64.const 1)))) (br $again)))
-    (func (export "long") (call $begun) (call $sum_bytes (i64.const 0x4000000000000000)))
-    (func (export "behind_long") (call $begun) (call $sum_bytes (i64.const 3000)) (call $end))
-    (func (export "behind_short") (local $i i32) (call $begun)
-      (loop $again
-        (if (call $flag) (then (global.set $sum (i64.mul (global.get $sum) (i64.const 31)))))
-        (global.set $sum (i64.add (global.get $sum) (i64.const 5)))
-        (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 8))))
-      (call $end))))";
-  Instance instance = instantiate(reading);
-  for (const bool on : {false, true}) {
-    must(flags->set("f", on));
-    for (const char* const name : {"long", "behind_long", "behind_short"}) {
-      SCOPED_TRACE(std::string(name) + (on ? ", on" : ", off"));
-      begun = 0;
-      Runner runner(instance, name);
-      await([&] { return begun > 0; });
-      std::this_thread::sleep_for(5ms);  // it is in a loop
-      ASSERT_TRUE(handle.cancel());
-      EXPECT_TRUE(contains(runner.outcome(), "interrupted"));  // a loop that is not stopped: the test's time limit
-      ASSERT_TRUE(handle.clear());
-    }
-  }
-}
-
 TEST_F(Interrupt, OfEndlessRecursionEndsItOneWayOrTheOther) {
   Instance instance = instantiate(endless);
   for (int round = 0; round < 200; ++round) {

@@ -1,10 +1,11 @@
 // Optimised loops that never end see a flag that another thread flips: one that only asks for the flag, one that is
-// made into strips without reads of it, one that does so in a function of its own.
+// made into strips without reads of it, one that does so in a function of its own. And they can be stopped.
 #include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
 
+#include "tests/runtime/wasm/control/interrupted_guest.h"
 #include "tests/runtime/wasm/instance/guest_fixture.h"
 
 namespace shunt::test {
@@ -63,6 +64,50 @@ TEST_P(EndlessFlags, AreSeenWhenTheyComeOn) {
 
 INSTANTIATE_TEST_SUITE_P(Loops, EndlessFlags, testing::Values("bare", "counts", "sums", "calls"),
                          [](const auto& loop) { return std::string(loop.param); });
+
+class EndedLoops : public InterruptedGuest {};
+
+// A strip passes no detour; everything else must: the loop over strips, the exact loop, and what is behind them.
+TEST_F(EndedLoops, AreStoppedWhetherTheFlagIsOnOrOff) {
+  constexpr std::string_view reading = R"((module
+    (import "host" "begun" (func $begun)) (import "flags" "f" (func $flag (result i32))) (memory 1)
+    (global $sum (mut i64) (i64.const 0))
+    (func $sum_bytes (param $n i64) (local $i i64) (local $s i64)
+      (loop $again
+        (local.set $s (i64.add (local.get $s) (i64.load8_u (i32.wrap_i64 (i64.and (local.get $i) (i64.const 65535))))))
+        (if (call $flag) (then (local.set $s (i64.mul (local.get $s) (i64.const 31)))))
+        (local.set $i (i64.add (local.get $i) (i64.const 1)))
+        (br_if $again (i64.lt_u (local.get $i) (local.get $n))))
+      (global.set $sum (local.get $s)))
+    (func $end (loop $again (global.set $sum (i64.rotl (global.get $sum) (i64.const 7)))
+        (if (i64.eqz (global.get $sum)) (then (global.set $sum (i64.const 1)))) (br $again)))
+    (func (export "long") (call $begun) (call $sum_bytes (i64.const 0x4000000000000000)))
+    (func (export "behind_long") (call $begun) (call $sum_bytes (i64.const 3000)) (call $end))
+    (func (export "behind_short") (local $i i32) (call $begun)
+      (loop $again
+        (if (call $flag) (then (global.set $sum (i64.mul (global.get $sum) (i64.const 31)))))
+        (global.set $sum (i64.add (global.get $sum) (i64.const 5)))
+        (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 8))))
+      (call $end))))";
+  const auto bytes = must(runtime::assemble(reading, "m.wat"));
+  define_begun(linker);
+  Instance instance = must(linker.instantiate(
+      must(Module::load(*engine, *flags, bytes, {.name = "m.wat", .tier = runtime::Tier::Optimising}))));
+  const runtime::InterruptHandle handle = store.interrupt_handle();
+  for (const bool on : {false, true}) {
+    must(flags->set("f", on));
+    for (const char* const name : {"long", "behind_long", "behind_short"}) {
+      SCOPED_TRACE(std::string(name) + (on ? ", on" : ", off"));
+      begun = 0;
+      Runner runner(instance, name);
+      await([&] { return begun > 0; });
+      std::this_thread::sleep_for(5ms);  // it is in a loop
+      ASSERT_TRUE(handle.cancel());
+      EXPECT_NE(runner.outcome().find("interrupted"), std::string::npos);  // else: the test's time limit
+      ASSERT_TRUE(handle.clear());
+    }
+  }
+}
 
 }  // namespace
 }  // namespace shunt::test
