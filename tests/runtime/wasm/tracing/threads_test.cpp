@@ -50,16 +50,16 @@ TEST_F(TracedThreads, HaveSpansOfTheirOwn) {
 
 TEST_F(TracedThreads, AreSwitchedWhileTheyRun) {
   const Module module = load_traceable(fibonacci);
-  Tracer tracer({.max_bytes = std::size_t{1} << 20});
+  Tracer tracer({.max_bytes = std::size_t{1} << 18});
   std::atomic<bool> done{false};
   std::atomic<std::uint64_t> calls{0};
   std::thread switcher([&] {
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 40; ++i) {
       const std::uint64_t before = calls;
       start(tracer, module, {"fib"});
       while (calls < before + 4) std::this_thread::yield();
       EXPECT_TRUE(tracer.stop());
-      if (i % 25 == 0) expect_nested(read_trace(tracer));
+      if (i % 10 == 0) expect_nested(read_trace(tracer));
     }
     done = true;
   });
