@@ -3,13 +3,16 @@
 #include "runtime/wasm/optimising/loop_versions.h"
 
 #include <gtest/gtest.h>
+#include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/AsmParser/Parser.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
+#include <llvm/IR/Dominators.h>
 #include <llvm/IR/InstIterator.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/SourceMgr.h>
+#include <llvm/Transforms/Scalar/LoopPassManager.h>
 #include <llvm/Transforms/Utils/LCSSA.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
@@ -135,6 +138,36 @@ out:
 }
 )";
 
+// A checksum of eight steps over `times`, of which flag 3 changes the value in each.
+constexpr const char* eight_steps = R"(
+declare i32 @shunt.flag.i32(i64) nounwind willreturn memory(inaccessiblemem: readwrite)
+define i64 @f(ptr %ctx, i32 %at, i32 %times) {
+entry:
+  br label %loop
+loop:
+  %i = phi i32 [ 0, %entry ], [ %i.next, %go ]
+  %s = phi i32 [ %times, %entry ], [ %s.next, %go ]
+  %flag = call i32 @shunt.flag.i32(i64 3)
+  %on = icmp ne i32 %flag, 0
+  br i1 %on, label %arm, label %go
+arm:
+  %more = add i32 %s, 1000
+  br label %go
+go:
+  %v = phi i32 [ %s, %loop ], [ %more, %arm ]
+  %odd = and i32 %v, 1
+  %half = lshr i32 %v, 1
+  %mask = mul i32 %odd, 40961
+  %s.next = xor i32 %half, %mask
+  %i.next = add i32 %i, 1
+  %again = icmp ult i32 %i.next, 8
+  br i1 %again, label %loop, label %out
+out:
+  %wide = zext i32 %s.next to i64
+  ret i64 %wide
+}
+)";
+
 std::string with_step(std::string text, int step) {
   for (std::size_t at = 0; (at = text.find("STEP")) != std::string::npos;) text.replace(at, 4, std::to_string(step));
   return text;
@@ -152,8 +185,9 @@ class LoopVersions : public ::testing::Test {
     context_.memory = &view_;
   }
 
-  // The pass, then the whole optimising pipeline; `plain`: accesses that the pass made plain.
-  void* compile(const std::string& text) {
+  // The pass for loops of any length, or for short ones, then the whole optimising pipeline; `plain`: accesses that the
+  // pass made plain.
+  void* compile(const std::string& text, bool is_short = false) {
     auto context = std::make_unique<llvm::LLVMContext>();
     llvm::SMDiagnostic wrong;
     std::unique_ptr<llvm::Module> module = llvm::parseAssemblyString(text, wrong, *context);
@@ -161,7 +195,7 @@ class LoopVersions : public ::testing::Test {
     if (!module) return nullptr;
     jit_ = cantFail(llvm::orc::LLJITBuilder().create());
     module->setDataLayout(jit_->getDataLayout());
-    optimise(*module);
+    optimise(*module, is_short);
     llvm::orc::SymbolMap symbols;
     symbols[jit_->mangleAndIntern("shunt.flag.i32")] = {llvm::orc::ExecutorAddr::fromPtr(&read_flag),
                                                         llvm::JITSymbolFlags::Exported};
@@ -174,7 +208,7 @@ class LoopVersions : public ::testing::Test {
     return cantFail(jit_->lookup("f")).toPtr<void*>();
   }
 
-  void optimise(llvm::Module& module) {
+  void optimise(llvm::Module& module, bool is_short) {
     llvm::LoopAnalysisManager loops;
     llvm::FunctionAnalysisManager functions;
     llvm::CGSCCAnalysisManager sccs;
@@ -192,13 +226,33 @@ class LoopVersions : public ::testing::Test {
     llvm::FunctionPassManager passes;
     passes.addPass(llvm::LoopSimplifyPass());
     passes.addPass(llvm::LCSSAPass());
-    passes.addPass(LoopVersionsPass());
+    if (is_short) {
+      passes.addPass(llvm::createFunctionToLoopPassAdaptor(ShortLoopVersionsPass()));
+    } else {
+      passes.addPass(LoopVersionsPass());
+    }
     passes.run(function, functions);
+    if (is_short) expect_loop_form(function, functions);
     EXPECT_FALSE(llvm::verifyFunction(function, &llvm::errs()));
     for (const llvm::Instruction& instruction : llvm::instructions(function)) {
       if (llvm::getLoadStorePointerOperand(&instruction) != nullptr && !instruction.isVolatile()) ++plain_;
     }
     builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(module, modules);
+  }
+
+  // What passes over loops rely on between them.
+  static void expect_loop_form(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+    const auto& dominators = analyses.getResult<llvm::DominatorTreeAnalysis>(function);
+    EXPECT_TRUE(dominators.verify());
+    const auto& loops = analyses.getResult<llvm::LoopAnalysis>(function);
+    llvm::DominatorTree own(function);
+    const llvm::LoopInfo found(own);
+    EXPECT_EQ(loops.getLoopsInPreorder().size(), found.getLoopsInPreorder().size());
+    for (const llvm::Loop* const loop : loops.getLoopsInPreorder()) {
+      EXPECT_EQ(found.getLoopFor(loop->getHeader())->getNumBlocks(), loop->getNumBlocks());
+      EXPECT_TRUE(loop->isLoopSimplifyForm());
+      EXPECT_TRUE(loop->isLCSSAForm(dominators));
+    }
   }
 
   std::uint64_t sum(std::uint32_t at, std::uint32_t times) {
@@ -243,6 +297,23 @@ TEST_F(LoopVersions, AFlagThatIsOnIsReadInEachIteration) {
   answer = [&](std::uint64_t) { return (on = !on) ? 1U : 0U; };
   EXPECT_EQ(sum(0, 100), expected(0, 100) + 1000 * 50);  // the question in front was answered yes, the first read no
   EXPECT_EQ(reads, 101);
+}
+
+TEST_F(LoopVersions, AShortLoopIsOneStrip) {
+  code_ = compile(eight_steps, true);
+  const auto steps = [](std::uint32_t value, std::uint32_t on) {
+    for (unsigned i = 0; i < 8; ++i, on >>= 1U) {
+      value += on % 2 != 0 ? 1000 : 0;
+      value = value >> 1U ^ (value % 2 != 0 ? 40961U : 0U);
+    }
+    return value;
+  };
+  EXPECT_EQ(sum(0, 12345), steps(12345, 0));
+  EXPECT_EQ(reads, 1U);
+  reads = 0;
+  answer = [](std::uint64_t) { return reads == 1 || reads % 3 == 0 ? 1U : 0U; };
+  EXPECT_EQ(sum(0, 12345), steps(12345, 0b10010010)) << "the third, sixth and ninth read; the first is that in front";
+  EXPECT_EQ(reads, 9U);
 }
 
 TEST_F(LoopVersions, WhatMayTrapRunsExactly) {
