@@ -45,8 +45,7 @@ llvm::BranchInst* decided_branch(llvm::CallInst& read) {
 
 class SiteMaker {
  public:
-  explicit SiteMaker(llvm::CallInst& read)
-      : read_(read), context_(read.getArgOperand(1)), before_(read.getParent()) {
+  explicit SiteMaker(llvm::CallInst& read) : read_(read), context_(read.getArgOperand(1)), before_(read.getParent()) {
     if (llvm::BranchInst* const branch = decided_branch(read)) {
       become(*branch);
     } else {

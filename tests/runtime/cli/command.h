@@ -48,8 +48,8 @@ struct Ended {
 // One process. Ended by force with its object.
 class Process {
  public:
-  // Under an emulator, `runs_on` says that the guest stays in a loop whose code is rewritten: qemu-user 10 leaves such a
-  // loop only if its blocks are not chained, which takes twice the time.
+  // Under an emulator, `runs_on` says that the guest stays in a loop whose code is rewritten: qemu-user 10 leaves such
+  // a loop only if its blocks are not chained, which takes twice the time.
   Process(const fs::path& folder, const Words& words, std::string_view input, bool runs_on = true) {
     static int count = 0;
     const std::string name = std::to_string(count++);

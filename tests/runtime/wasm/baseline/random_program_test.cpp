@@ -145,7 +145,7 @@ class RandomProgram : public testing::Test {
   }
 
   bool same_call(const RandomModule& module, std::uint32_t function, ReferenceMachine& reference,
-                        runtime::Instance& instance, Choices& random, const Call& call) {
+                 runtime::Instance& instance, Choices& random, const Call& call) {
     const wasm::FunctionType& type = module.functions[function];
     std::vector<std::uint64_t> words;
     std::vector<Value> values;
@@ -156,7 +156,8 @@ class RandomProgram : public testing::Test {
     reference.set_global(0, most_random_steps);
     EXPECT_TRUE(instance.set_global("g0", Value::i32(most_random_steps)));
     for (std::uint32_t flag = 0; flag < module.flags; ++flag) flip(module, flag, reference, random);
-    const auto expected = reference.call(module.flags + function, reference_types(type.params), reference_types(type.results), words);
+    const auto expected =
+        reference.call(module.flags + function, reference_types(type.params), reference_types(type.results), words);
     const auto results = call("f" + std::to_string(function), values);
     std::optional<std::vector<std::uint64_t>> got;
     if (results) {
