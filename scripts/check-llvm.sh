@@ -19,7 +19,7 @@ export SHUNT_WASM_TESTSUITE_DIR
 
 folder=build/llvm-$version-$preset
 # Containers and arenas that cross from LLVM's library, which is not instrumented, are marked by one side alone.
-[ "$preset" = asan ] && export ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0:${ASAN_OPTIONS:-}
+[ "$preset" = asan ] && export ASAN_OPTIONS=detect_container_overflow=0:allow_user_poisoning=0:quarantine_size_mb=4:${ASAN_OPTIONS:-}
 cmake --preset "$preset" -B "$folder" -DSHUNT_LLVM_VERSIONS="$version.1" -DSHUNT_LLVM_WITH_SANITIZERS=ON
 grep -q "^LLVM_DIR:PATH=.*llvm-$version" "$folder/CMakeCache.txt" || { echo "CMake did not take LLVM $version" >&2; exit 1; }
 cmake --build "$folder" -j "$(nproc)" --target engine_orc_test sample_08_orc wasm_optimising_test wasm_instance_test wasm_random_program_test \

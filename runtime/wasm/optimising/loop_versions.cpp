@@ -83,9 +83,9 @@ class Versioner {
     finish();
   }
 
-  // The whole loop is one strip: that of a loop which is so short that flags need not be read again within it. Returns
-  // the exact loop. Keeps every loop in the form that passes over loops want.
-  llvm::Loop& run_as_one_strip() {
+  // The whole loop is one strip: that of a loop which is so short that flags need not be read again within it. Keeps
+  // every loop in the form that passes over loops want.
+  void run_as_one_strip() {
     split_head();
     copy();
     llvm::IRBuilder<> builder(head_);
@@ -98,7 +98,6 @@ class Versioner {
     }
     mark_end_of_strip(*fast_.getExitBlock());
     finish();
-    return *exact_;
   }
 
  private:
@@ -442,8 +441,7 @@ llvm::PreservedAnalyses LoopVersionsPass::run(llvm::Function& function, llvm::Fu
 }
 
 llvm::PreservedAnalyses ShortLoopVersionsPass::run(llvm::Loop& loop, llvm::LoopAnalysisManager&,
-                                                   llvm::LoopStandardAnalysisResults& analyses,
-                                                   llvm::LPMUpdater& updater) {
+                                                   llvm::LoopStandardAnalysisResults& analyses, llvm::LPMUpdater&) {
   if (!loop.isInnermost() || is_exact(loop) || !reads_flags(loop)) return llvm::PreservedAnalyses::all();
   const unsigned iterations = analyses.SE.getSmallConstantMaxTripCount(&loop);  // 0: not known
   if (iterations == 0 || iterations > most_short_iterations) return llvm::PreservedAnalyses::all();
@@ -452,7 +450,7 @@ llvm::PreservedAnalyses ShortLoopVersionsPass::run(llvm::Loop& loop, llvm::LoopA
   if (!plan_loop(loop, analyses.DT, predicates, PlanFor::ReadsOfFlags, plan)) return llvm::PreservedAnalyses::all();
   llvm::Function& function = *loop.getHeader()->getParent();
   Versioner versioner(loop, function, analyses.LI, analyses.SE, analyses.DT, plan, predicates);
-  updater.addSiblingLoops({&versioner.run_as_one_strip()});
+  versioner.run_as_one_strip();  // the updater is not told: the exact loop is nothing for the passes that follow
   return llvm::getLoopPassPreservedAnalyses();
 }
 

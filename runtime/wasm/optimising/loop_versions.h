@@ -46,7 +46,7 @@ class LoopVersionsPass : public llvm::PassInfoMixin<LoopVersionsPass> {
 class ShortLoopVersionsPass : public llvm::PassInfoMixin<ShortLoopVersionsPass> {
  public:
   static llvm::PreservedAnalyses run(llvm::Loop& loop, llvm::LoopAnalysisManager& manager,
-                                     llvm::LoopStandardAnalysisResults& analyses, llvm::LPMUpdater& updater);
+                                     llvm::LoopStandardAnalysisResults& analyses, llvm::LPMUpdater&);
 };
 
 }  // namespace shunt::wasm
