@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Stress tests of the engine on emulated arm64 for as long as one likes: machines whose CPUs really run at the same time, the address and
-# the thread sanitizer inside machines, and cache lines of other sizes. Ends with a summary. docs/testing-arm64.md says what each can show.
+# the thread sanitizer inside machines, cache lines of other sizes; and the core test suite and random programs in the optimising tier. Ends
+# with a summary. docs/testing-arm64.md says what each can show.
 # Installs and builds what it needs first; that time does not count.
 # usage: tests/soak-arm64.sh MINUTES [PATIENCE]
 #   MINUTES     10 or more; fewer are exceeded
@@ -19,13 +20,13 @@ failed=0
 rm -rf "$logs"
 mkdir -p "$logs"
 
-# build FOLDER SANITIZERS
+# build FOLDER SANITIZERS [TARGET...]
 build() {
   local flags=()
   # GCC's, for Debian has clang's sanitizers for this machine alone.
   [ -z "$2" ] || flags=("-DSHUNT_SANITIZE=$2" -DCMAKE_BUILD_TYPE=None "-DCMAKE_CXX_FLAGS=-O1 -g1" "-DCMAKE_C_FLAGS=-O1 -g1"
     -DCMAKE_C_COMPILER=aarch64-linux-gnu-gcc -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_ASM_COMPILER=aarch64-linux-gnu-gcc)
-  cmake --preset arm64 -B "$1" "${flags[@]}" && cmake --build "$1" -j "$(nproc)" --target "${programs[@]}"
+  cmake --preset arm64 -B "$1" "${flags[@]}" && cmake --build "$1" -j "$(nproc)" --target "${programs[@]}" "${@:3}"
 }
 
 # note NAME RESULT LOG: a line of the summary, with the counts that the tests printed.
@@ -59,9 +60,24 @@ user() {
   [ $result = passed ] || tail -n 30 "$log"
 }
 
-scripts/arm64/install.sh system && build build/arm64 "" && build build/arm64-asan address,undefined && build build/arm64-tsan thread || exit 1
+# tier NAME SECONDS: the core test suite, then random programs for SECONDS, in the optimising tier, whose compiler is emulated too.
+tier() {
+  local log=$logs/$1.log result=passed
+  echo "=== $1"
+  (
+    export SHUNT_TEST_TIER=optimising SHUNT_RANDOM_SECONDS=$2
+    SHUNT_WASM_TESTSUITE_DIR=$(scripts/fetch-wasm-testsuite.sh) && export SHUNT_WASM_TESTSUITE_DIR || exit
+    for program in wasm_conformance_test wasm_random_program_test; do
+      timeout $((($2 + 900) * patience)) build/arm64-tools/usr/bin/qemu-aarch64 -L / "build/arm64/bin/$program" || exit
+    done
+  ) >"$log" 2>&1 || result=FAILED
+  note "$1 (user mode): $(sed -n -E 's/^conformance: .*, (together .*)/\1/p; s/^random programs: ([0-9]* modules).*/, \1/p' "$log" | tr -d '\n')" "$result" "$log"
+  [ $result = passed ] || tail -n 30 "$log"
+}
 
-# Each of six soaks gets a sixth of the time, and each of its three programs a third of that; not so little that a thread may never have
+scripts/arm64/install.sh system && build build/arm64 "" wasm_conformance_test wasm_random_program_test && build build/arm64-asan address,undefined && build build/arm64-tsan thread || exit 1
+
+# Each of six soaks gets a sixth of the time (the optimising tier comes on top), and each of its three programs a third of that; not so little that a thread may never have
 # run between two flips. On a clock that counts instructions, instrumented programs are slow: a tenth.
 part=$((minutes * 60 / 6))
 each=$((part / 3 > 20 ? part / 3 : 20))
@@ -73,9 +89,10 @@ machine asan build/arm64-asan neoverse-n1 single "$slow"
 machine tsan build/arm64-tsan neoverse-n1 single "$slow"
 user lines-of-256 a64fx "$each"
 user lines-of-32 max "$each"
+tier optimising "$each"
 
 printf '\nsoak-arm64: %d s, %s, %s\n' $((SECONDS - begin)) "$(git describe --always --dirty 2>/dev/null)" \
   "$(build/arm64-tools/usr/bin/qemu-system-aarch64 --version | head -1)"
 printf '%s\n' "${summary[@]}"
-echo "$failed of 6 soaks failed; logs in build/soak-arm64"
+echo "$failed of 7 soaks failed; logs in build/soak-arm64"
 [ "$failed" -eq 0 ]
