@@ -158,14 +158,16 @@ double time_of_program(const Module& module, const std::vector<std::string>& arg
 void program(const Loader& load, const std::vector<std::string>& guest, int repetitions) {
   const std::array modules = {load(guest.front(), false), load(guest.front(), true)};
   std::array<std::vector<double>, 2> times;
+  std::vector<double> ratios;  // round by round: what slows one run of a round slows its neighbour
   for (int repetition = 0; repetition < repetitions; ++repetition) {
     for (int i = 0; i < 2; ++i) {
       const int with = (i + repetition) % 2;
       times[with].push_back(time_of_program(modules[with], guest));
     }
+    ratios.push_back(times[1].back() / times[0].back());
   }
   fmt::print("{}: without {:.0f} ns, with {:.0f} ns, ratio {:.4f}\n", guest.front(), median(times[0]), median(times[1]),
-             median(times[1]) / median(times[0]));
+             median(ratios));
 }
 
 // From a flag's being set to its being seen, by each of so many busy threads.

@@ -4,6 +4,7 @@
 // x86-64. The stub, with the site's own r11 pushed below the red zone and the resume point below it:
 //
 //   stub:  lea   rsp, [rsp - 128]     over the red zone; the flags stay
+//          mov   [rsp - 32], r11      by LLVM's stubs: 8 bytes for the entry's flags, or the fault is here
 //          push  r11
 //          lea   r11, [rip + resume]
 //          push  r11

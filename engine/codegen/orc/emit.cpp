@@ -10,7 +10,7 @@
 #include <string>
 
 #include "engine/codegen/orc/site_instructions.h"
-#include "engine/codegen/orc/site_record.h"
+#include "engine/codegen/orc/site_text.h"
 #include "shunt/codegen/orc.h"
 
 namespace shunt::orc {
@@ -31,10 +31,6 @@ std::string label(std::size_t operand) {
   return "${" + std::to_string(operand) + ":l}";
 }
 
-std::string number(const void* address) {
-  return std::to_string(reinterpret_cast<std::uintptr_t>(address));
-}
-
 // A symbol in inline assembly, whatever characters it has.
 std::string quoted(llvm::StringRef symbol) {
   std::string text = "\"";
@@ -42,38 +38,10 @@ std::string quoted(llvm::StringRef symbol) {
   return text + "\"";
 }
 
-// Reported by LLVM's diagnostics when the assembly is read.
-std::string refusal(const char* why) {
-  return std::string(".error \"shunt: ") + why + "\"\n";
-}
-std::string unknown_target() {
-  return refusal("patch sites are for x86-64 and arm64 in ELF objects, and the module's target triple is another");
-}
-std::string unknown_form() {
-  return refusal("a site in IR is a Toggle, an AlignedWord or an Unaligned");
-}
-
-std::string record(const KeyBase& key, SiteForm form, std::span<const std::string> targets) {
-  const std::uint64_t form_and_count = static_cast<std::uint64_t>(form) | targets.size() << 8;
-  std::string text = ".pushsection " + std::string(site_section) + ",\"a\",@progbits\n.p2align 3\n.quad 1b\n.quad " +
-                     number(&key) + "\n.quad " + std::to_string(form_and_count) + "\n";
-  for (const std::string& target : targets) text += ".quad " + target + "\n";
-  return text + ".popsection\n";
-}
-
-// A stub lies behind the code of the section that its site is in, so it lives and dies with the site's function.
-std::string detour(const SiteInstructions& instructions, const KeyBase& key, SiteForm form, const std::string& entry) {
-  form = instructions.form(form);
-  const std::string site = instructions.site(form, "2f");
-  if (site.empty()) return unknown_form();
-  return site + "3:\n.subsection 1\n" + instructions.stub(entry) + ".previous\n" +
-         record(key, form, std::array{std::string("2b")});
-}
-
 llvm::CallInst* emit_stubbed(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, const std::string& entry,
                              llvm::ArrayRef<llvm::Value*> operands) {
   const SiteInstructions* const instructions = instructions_for(builder);
-  const std::string text = instructions == nullptr ? unknown_target() : detour(*instructions, key, form, entry);
+  const std::string text = detour(instructions, key, form, entry);
   std::string constraints = operands.empty() ? "" : "*m,";
   constraints += "~{memory}";
   if (instructions != nullptr && *instructions->clobbers != 0) constraints += std::string(",") + instructions->clobbers;

@@ -1,6 +1,11 @@
 // An LLJIT for an engine.
+#include <llvm/ExecutionEngine/Orc/CompileUtils.h>
 #include <llvm/ExecutionEngine/Orc/Debugging/DebuggerSupport.h>
 #include <llvm/ExecutionEngine/Orc/Debugging/PerfSupportPlugin.h>
+#include <llvm/ExecutionEngine/Orc/IRCompileLayer.h>
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+
+#include <utility>
 
 #include "engine/codegen/orc/llvm_versions.h"
 #include "engine/codegen/orc/target.h"
@@ -22,6 +27,27 @@ llvm::Expected<std::unique_ptr<llvm::orc::ObjectLayer>> make_layer(llvm::orc::Ex
   }
   return layer;
 }
+
+class DetouringCompiler final : public llvm::orc::IRCompileLayer::IRCompiler {
+ public:
+  DetouringCompiler(llvm::orc::JITTargetMachineBuilder machine, LateDetours detours)
+      : IRCompiler(llvm::orc::irManglingOptionsFromTargetOptions(machine.getOptions())),
+        machine_(std::move(machine)),
+        detours_(std::move(detours)) {}
+
+  llvm::Expected<std::unique_ptr<llvm::MemoryBuffer>> operator()(llvm::Module& module) override {
+    llvm::orc::JITTargetMachineBuilder builder = machine_;  // ORC may call from several threads
+    auto machine = builder.createTargetMachine();
+    if (!machine) return machine.takeError();
+    auto object = generate_object(module, **machine, detours_);
+    if (!object) return object.takeError();
+    return std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(*object), module.getModuleIdentifier(), false);
+  }
+
+ private:
+  llvm::orc::JITTargetMachineBuilder machine_;
+  LateDetours detours_;
+};
 
 llvm::Error add_perf(llvm::orc::LLJIT& jit) {
   const auto process = jit.getProcessSymbolsJITDylib();
@@ -58,6 +84,12 @@ llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> make_jit(Engine& engine, const
   set_layer_maker(builder, [&engine, unwinding = options.unwinding](llvm::orc::ExecutionSession& session) {
     return make_layer(session, engine, unwinding);
   });
+  if (options.detours) {
+    builder.setCompileFunctionCreator([&](llvm::orc::JITTargetMachineBuilder machine) {
+      return llvm::Expected<std::unique_ptr<llvm::orc::IRCompileLayer::IRCompiler>>(
+          std::make_unique<DetouringCompiler>(std::move(machine), *options.detours));
+    });
+  }
   auto jit = builder.create();
   if (!jit) return jit;
   if (options.gdb) {

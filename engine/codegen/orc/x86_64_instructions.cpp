@@ -21,9 +21,11 @@ std::string jump(const std::string& target) {
   return "jmp " + target + "\n";
 }
 
-// Over the red zone first; LEA changes no flag. `$$` is what inline assembly writes for `$`.
+// Over the red zone first; LEA changes no flag. An entry may push 8 bytes on this stack (to keep the flags): if they
+// are not there, it is the stub that faults. `$$` is what inline assembly writes for `$`.
 std::string stub(const std::string& entry) {
   return "2: leaq -128(%rsp), %rsp\n"
+         "movq %r11, -32(%rsp)\n"
          "pushq %r11\n"
          "leaq 3b(%rip), %r11\n"
          "pushq %r11\n"

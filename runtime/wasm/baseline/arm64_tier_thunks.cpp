@@ -74,7 +74,7 @@ void Arm64Selection::builtin_call_thunk() {
 
 // --- detours of optimised code ---
 
-// Called by stubs (shunt/codegen/orc.h, emit_detour), which saved x16, x17 and x30, in 32 bytes of stack whose last 8
+// Called by stubs (shunt/codegen/orc.h, LateDetours), which saved x16, x17 and x30, in 32 bytes of stack whose last 8
 // are free; the resume point is in x16. Keeps all else. As for the baseline's, two loads and branches if nothing is
 // wanted of this guest. What is saved lies on the host's stack, because the guest's may end here.
 void Arm64Selection::optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t execution_offset) {

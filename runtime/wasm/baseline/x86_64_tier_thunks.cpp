@@ -79,13 +79,13 @@ void X86Selection::builtin_call_thunk() {
 
 // --- detours of optimised code ---
 
-// Called by stubs (shunt/codegen/orc.h, emit_detour), which saved r11 and whose sites say that the flags are dead. From
-// the stack pointer: the return into the stub, the resume point. Keeps all else. As for the baseline's, two loads and
-// branches if nothing is wanted of this guest. What is saved lies on the host's stack, because the guest's may end
-// here: the stub has touched all of it that is used.
+// Called by stubs (shunt/codegen/orc.h, LateDetours), which saved r11. From the stack pointer: the return into the
+// stub, the resume point. Keeps all else, the flags too. As for the baseline's, two loads and branches if nothing is
+// wanted of this guest. But for the flags, what is saved lies on the host's stack, because the guest's may end here:
+// the stub has touched all of it that is used.
 void X86Selection::optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t execution_offset) {
   constexpr std::array kept = {x86::rax, x86::rcx, x86::rdx, x86::rbx, x86::rsi, x86::rdi, x86::r8, x86::r9, x86::r10};
-  constexpr std::int32_t resume_point = 8;
+  constexpr std::int32_t resume_point = 16;
   const Label wanted = new_label();
   const Label stop = new_label();
   const auto execution = [&](const Gp& reg) {
@@ -94,12 +94,14 @@ void X86Selection::optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t 
     a_.mov(reg, place);
   };
   // 1. Anything?
+  a_.pushfq();
   execution(x86::r11);
   a_.cmp(field(x86::r11, offsetof(ExecutionState, interrupted), 4), Imm(0));
   a_.jne(wanted);
   a_.mov(x86::r11, field(x86::r11, offsetof(ExecutionState, safepoint_wanted)));
   a_.cmp(x86::byte_ptr(x86::r11), Imm(0));
   a_.jne(wanted);
+  a_.popfq();
   a_.ret();
   // 2. To the host's stack; the guest's stack pointer is kept there too, since what is served may call guests.
   bind(wanted);
@@ -120,6 +122,7 @@ void X86Selection::optimised_detour_thunk(DetourFunction detour, std::ptrdiff_t 
   // 3. Back.
   for (std::size_t i = kept.size(); i-- > 0;) a_.pop(kept[i]);
   a_.pop(x86::rsp);
+  a_.popfq();
   a_.ret();
   bind(stop);
   execution(x86::rcx);

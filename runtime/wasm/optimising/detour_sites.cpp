@@ -1,26 +1,16 @@
 #include "runtime/wasm/optimising/detour_sites.h"
 
 #include <llvm/ADT/STLExtras.h>
-#include <llvm/ADT/SmallPtrSet.h>
+#include <llvm/ADT/SetVector.h>
 #include <llvm/ADT/SmallVector.h>
-#include <llvm/Analysis/LoopInfo.h>
 #include <llvm/IR/CFG.h>
-#include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/InstIterator.h>
-#include <llvm/IR/IntrinsicInst.h>
 
 #include "runtime/wasm/optimising/flag_reads.h"
 #include "shunt/codegen/orc.h"
 
 namespace shunt::wasm {
 namespace {
-
-bool calls(const llvm::Function& function) {
-  return llvm::any_of(llvm::instructions(function), [](const llvm::Instruction& instruction) {
-    const auto* const call = llvm::dyn_cast<llvm::CallInst>(&instruction);
-    return call != nullptr && !call->isInlineAsm() && !llvm::isa<llvm::IntrinsicInst>(call);
-  });
-}
 
 // Blocks that are entered within a strip: what was read where the strip began must not become older than a safepoint.
 class Strips {
@@ -34,7 +24,7 @@ class Strips {
       if (leaves(block, true)) enter(block);
     }
   }
-  [[nodiscard]] bool contain(const llvm::Loop& loop) const { return inside_.contains(loop.getHeader()); }
+  [[nodiscard]] const auto& blocks() const { return inside_; }
 
  private:
   // Whether a block is left within a strip, if `enters` says whether it is entered so.
@@ -46,11 +36,11 @@ class Strips {
   }
   void enter(llvm::BasicBlock& left) {
     for (llvm::BasicBlock* const next : llvm::successors(&left)) {
-      if (inside_.insert(next).second) open_.push_back(next);
+      if (inside_.insert(next)) open_.push_back(next);
     }
   }
 
-  llvm::SmallPtrSet<const llvm::BasicBlock*, 16> inside_;
+  llvm::SetVector<llvm::BasicBlock*> inside_;
   llvm::SmallVector<llvm::BasicBlock*> open_;
 };
 
@@ -62,21 +52,12 @@ void remove_marks(llvm::Function& function) {
 
 }  // namespace
 
-llvm::PreservedAnalyses DetourSitesPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+llvm::PreservedAnalyses DetourSitesPass::run(llvm::Function& function, llvm::FunctionAnalysisManager&) {
   if (function.getSubprogram() == nullptr) return llvm::PreservedAnalyses::all();  // no function of the guest
   const Strips strips(function);
-  llvm::SmallVector<llvm::BasicBlock*> places;
-  for (const llvm::Loop* const loop : analyses.getResult<llvm::LoopAnalysis>(function).getLoopsInPreorder()) {
-    if (!strips.contain(*loop)) places.push_back(loop->getHeader());
-  }
+  for (llvm::BasicBlock* const block : strips.blocks()) within_strips_->emplace_back(block);
   remove_marks(function);
-  if (calls(function)) places.push_back(&function.getEntryBlock());
-  if (key_ == nullptr) return llvm::PreservedAnalyses::none();
-  for (llvm::BasicBlock* const block : places) {
-    llvm::IRBuilder<> builder(block, block->getFirstInsertionPt());
-    builder.SetCurrentDebugLocation(block->getTerminator()->getDebugLoc());
-    orc::emit_detour(builder, *key_, SiteForm::AlignedWord, entry_);
-  }
+  orc::want_detours(function);
   return llvm::PreservedAnalyses::none();
 }
 

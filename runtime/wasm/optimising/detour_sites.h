@@ -1,28 +1,24 @@
-// Puts detours where a guest has to pass again and again: at the head of each loop, and at the entry of each function
-// that calls. Runs late, when loops have the shape that they keep: one detour in an iteration of a vectorised loop,
-// none in what the optimiser made of loops that are no more, and none within a strip (loop_versions.h), but in front of
-// it.
+// Says where a guest can be stopped: where it has to pass again and again, at the head of each loop and at the entry of
+// each function that calls, but not within a strip (loop_versions.h): in front of it. The detours themselves are put in
+// when code generation is done with the loops (shunt/codegen/orc.h, LateDetours). Runs last.
 #pragma once
 
 #include <llvm/IR/PassManager.h>
+#include <llvm/IR/ValueHandle.h>
 
-#include <cstdint>
-
-#include "shunt/static_key.h"
+#include <vector>
 
 namespace shunt::wasm {
 
 class DetourSitesPass : public llvm::PassInfoMixin<DetourSitesPass> {
  public:
-  // `entry` is what the stubs call (shunt/codegen/orc.h, emit_detour).
-  // Without a key: only takes the marks of strips away.
-  DetourSitesPass(StaticKey* key, std::uint64_t entry) : key_(key), entry_(entry) {}
+  // Adds the blocks of strips to `within_strips`.
+  explicit DetourSitesPass(std::vector<llvm::WeakVH>& within_strips) : within_strips_(&within_strips) {}
   llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses);
   static bool isRequired() { return true; }  // NOLINT(readability-identifier-naming): LLVM's
 
  private:
-  StaticKey* key_;
-  std::uint64_t entry_;
+  std::vector<llvm::WeakVH>* within_strips_;
 };
 
 }  // namespace shunt::wasm

@@ -191,10 +191,12 @@ Result<std::unique_ptr<OptimisedCode>> compile_once(const OptimisingOptions& opt
   ir.setDataLayout((*machine)->createDataLayout());
   set_triple(ir, (*machine)->getTargetTriple());
   const std::vector<CodePlace> loops = lower_functions(options, module, bodies, ir);
-  optimise(ir, **machine, module, options);
+  const orc::LateDetours detours{.key = options.interrupt,
+                                 .entry = reinterpret_cast<std::uintptr_t>(options.interrupt_entry),
+                                 .without = optimise(ir, **machine, module, options)};
   const std::vector<std::uint32_t> outside = write_outside_entries(options, module, ir);
-  Result<llvm::SmallVector<char, 0>> object = generate_object(ir, **machine);
-  if (!object) return std::move(object).error();
+  llvm::Expected<llvm::SmallVector<char, 0>> object = orc::generate_object(ir, **machine, detours);
+  if (!object) return orc::from_llvm(object.takeError(), ErrorCode::Unsupported);
   const llvm::MemoryBufferRef buffer(llvm::StringRef(object->data(), object->size()), module.source_name);
   auto code = std::make_unique<LinkedCode>(*options.engine);
   if (Status linked = code->link(buffer, bodies, loops, outside); !linked) return std::move(linked).error();

@@ -46,7 +46,7 @@ struct OptimisingOptions {
   const ModuleAssumptions* assumptions = nullptr;      // null: what tables and globals hold is looked up, always
 
   // Detours at loop heads and function entries, while `interrupt` is on; null: none. `interrupt_entry` is what they
-  // call (shunt/codegen/orc.h, emit_detour).
+  // call (shunt/codegen/orc.h, LateDetours).
   StaticKey* interrupt = nullptr;
   const void* interrupt_entry = nullptr;
 };

@@ -2,7 +2,6 @@
 
 #include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
-#include <llvm/IR/LegacyPassManager.h>
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/GVN.h>
@@ -21,6 +20,9 @@
 
 namespace shunt::wasm {
 namespace {
+
+// Of code. Functions begin at lines, so that what is in one does not move the loops of another.
+constexpr std::uint64_t line = 64;
 
 bool prepare_llvm() {
   initialise_target();
@@ -49,14 +51,16 @@ Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine() {
   if (!builder) return orc::from_llvm(builder.takeError(), ErrorCode::Unsupported);
   builder->setCodeModel(llvm::CodeModel::Small);
   builder->setRelocationModel(llvm::Reloc::PIC_);
+  builder->getOptions().LoopAlignment = loop_alignment;
   builder->setCodeGenOptLevel(llvm::CodeGenOptLevel::Aggressive);
   llvm::Expected<std::unique_ptr<llvm::TargetMachine>> machine = builder->createTargetMachine();
   if (!machine) return orc::from_llvm(machine.takeError(), ErrorCode::Unsupported);
   return std::move(*machine);
 }
 
-void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& module,
-              const OptimisingOptions& options) {
+std::vector<llvm::WeakVH> optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& module,
+                                   const OptimisingOptions& options) {
+  std::vector<llvm::WeakVH> within_strips;
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
   llvm::CGSCCAnalysisManager sccs;
@@ -77,7 +81,7 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& 
     late.addPass(FlagSitesPass(module, options.flag_imports, options.assumptions));
     late.addPass(llvm::SimplifyCFGPass());
     late.addPass(ExactLoadsPass());
-    late.addPass(DetourSitesPass(options.interrupt, reinterpret_cast<std::uintptr_t>(options.interrupt_entry)));
+    late.addPass(DetourSitesPass(within_strips));
     passes.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(late)));
   });
   builder.registerModuleAnalyses(modules);
@@ -86,20 +90,12 @@ void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& 
   builder.registerLoopAnalyses(loops);
   builder.crossRegisterProxies(loops, functions, sccs, modules);
   builder.buildPerModuleDefaultPipeline(llvm::OptimizationLevel::O3).run(ir, modules);
-  // LLVM 20 and later find functions cold by themselves, and such would have a section of code of their own.
-  for (llvm::Function& function : ir) function.removeFnAttr(llvm::Attribute::Cold);
-}
-
-Result<llvm::SmallVector<char, 0>> generate_object(llvm::Module& ir, llvm::TargetMachine& machine) {
-  llvm::SmallVector<char, 0> object;
-  llvm::raw_svector_ostream out(object);
-  llvm::legacy::PassManager passes;
-  llvm::MCContext* context = nullptr;
-  if (machine.addPassesToEmitMC(passes, context, out)) {
-    return make_error(ErrorCode::Unsupported, "LLVM cannot write objects for this processor");
+  for (llvm::Function& function : ir) {
+    // LLVM 20 and later find functions cold by themselves, and such would have a section of code of their own.
+    function.removeFnAttr(llvm::Attribute::Cold);
+    if (function.getSubprogram() != nullptr) function.setAlignment(llvm::Align(line));
   }
-  passes.run(ir);
-  return object;
+  return within_strips;
 }
 
 }  // namespace shunt::wasm

@@ -1,11 +1,12 @@
-// From IR to an object: LLVM's passes, ours among them, and its code generator, for the processor that runs this.
+// LLVM's passes, ours among them, for the processor that runs this.
 #pragma once
 
-#include <llvm/ADT/SmallVector.h>
 #include <llvm/IR/Module.h>
+#include <llvm/IR/ValueHandle.h>
 #include <llvm/Target/TargetMachine.h>
 
 #include <memory>
+#include <vector>
 
 #include "runtime/wasm/optimising/optimising.h"
 #include "shunt/error.h"
@@ -15,10 +16,8 @@ namespace shunt::wasm {
 // Small code model, position-independent. Thread-safe. Errors: Unsupported.
 Result<std::unique_ptr<llvm::TargetMachine>> make_target_machine();
 
-void optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& module,
-              const OptimisingOptions& options);
-
-// Errors: Unsupported.
-Result<llvm::SmallVector<char, 0>> generate_object(llvm::Module& ir, llvm::TargetMachine& machine);
+// The blocks of strips: those that are not to have detours.
+std::vector<llvm::WeakVH> optimise(llvm::Module& ir, llvm::TargetMachine& machine, const ModuleData& module,
+                                   const OptimisingOptions& options);
 
 }  // namespace shunt::wasm

@@ -12,6 +12,8 @@ void initialise_target() {
   LLVMInitializeAArch64AsmParser();  // sites are inline assembly
 }
 
+const unsigned loop_alignment = 0;
+
 const char* const same_float_register = "=w,0";
 
 }  // namespace shunt::wasm

@@ -1,4 +1,6 @@
 // Detours in IR: every register is kept, stubs live and die with their functions, safepoints are reached.
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -135,6 +137,160 @@ TEST_F(OrcDetours, MemoryMayChangeInThem) {
   EXPECT_EQ(f(0), 0);
   set(key_, 1);
   EXPECT_EQ(f(0), 1);
+}
+
+class LateOrcDetours : public OrcDetours {
+ protected:
+  void SetUp() override {
+    OrcDetours::SetUp();
+    // The entry is in a module of its own, which code of others calls by its address.
+    Ir ir;
+    ir.module->setModuleInlineAsm(counting_entry(counter));
+    auto& b = ir.builder;
+    auto* const hook = llvm::Function::Create(llvm::FunctionType::get(b.getVoidTy(), false),
+                                              llvm::Function::ExternalLinkage, "hook", *ir.module);
+    auto* const where = llvm::Function::Create(llvm::FunctionType::get(b.getInt64Ty(), false),
+                                               llvm::Function::ExternalLinkage, "where", *ir.module);
+    b.SetInsertPoint(ir.block("entry", where));
+    b.CreateRet(b.CreatePtrToInt(hook, b.getInt64Ty()));
+    add(ir);
+    auto* const find_hook = find<std::uint64_t()>("where");
+    ASSERT_NE(find_hook, nullptr);
+    hook_ = find_hook();
+    hook_jit_ = std::move(jit_);
+    make_jit({.detours = orc::LateDetours{.key = &key_, .entry = hook_}});
+  }
+  // Detours of the code that has been looked up.
+  std::size_t sites() {
+    set(key_, 1);
+    const std::size_t count = written();
+    set(key_, 0);
+    return count;
+  }
+  // `for (i = 0; i != n; ++i) body()`; the builder stands in front, and behind it then.
+  llvm::BasicBlock* repeat(Ir& ir, llvm::Value* n, const std::function<void()>& body) {
+    auto& b = ir.builder;
+    llvm::BasicBlock* const before = b.GetInsertBlock();
+    llvm::BasicBlock* const loop = ir.block("loop");
+    llvm::BasicBlock* const behind = ir.block("behind");
+    b.CreateBr(loop);
+    b.SetInsertPoint(loop);
+    auto* const i = b.CreatePHI(b.getInt32Ty(), 2);
+    i->addIncoming(b.getInt32(0), before);
+    body();
+    llvm::Value* const next = b.CreateAdd(i, b.getInt32(1));
+    i->addIncoming(next, b.GetInsertBlock());
+    b.CreateCondBr(b.CreateICmpNE(next, n), loop, behind);
+    b.SetInsertPoint(behind);
+    return loop;
+  }
+  void count(Ir& ir, llvm::Value* counter_address) {
+    auto& b = ir.builder;
+    b.CreateStore(b.CreateAdd(b.CreateLoad(b.getInt32Ty(), counter_address, true), b.getInt32(1)), counter_address,
+                  true);
+  }
+
+  static inline std::atomic<std::uint64_t> counter;
+  std::unique_ptr<llvm::orc::LLJIT> hook_jit_;
+  std::uint64_t hook_ = 0;
+};
+
+TEST_F(LateOrcDetours, ResultsAreTheSameAfterAMillionOfThem) {
+  constexpr int times = 1'000'000;
+  Ir ir;
+  busy(ir, "with", [] {});
+  busy(ir, "without", [] {});
+  orc::want_detours(*ir.module->getFunction("with"));
+  add(ir);
+  auto* const with = find<std::uint64_t(int)>("with");
+  auto* const without = find<std::uint64_t(int)>("without");
+  ASSERT_TRUE(with != nullptr && without != nullptr);
+  EXPECT_EQ(sites(), 1U);
+  const std::uint64_t expected = without(times);
+  counter = 0;
+  EXPECT_EQ(with(times), expected);
+  EXPECT_EQ(counter, 0U);
+  set(key_, 1);
+  EXPECT_EQ(with(times), expected);
+  EXPECT_EQ(counter, static_cast<std::uint64_t>(times));
+}
+
+TEST_F(LateOrcDetours, StandOnEachWayAroundALoopOnce) {
+  Ir ir;
+  llvm::Function* const f = ir.function("f");
+  auto& b = ir.builder;
+  llvm::Value* const sum = b.CreateAlloca(b.getInt32Ty());
+  b.CreateStore(b.getInt32(0), sum);
+  repeat(ir, b.getInt32(10), [&] { repeat(ir, f->getArg(0), [&] { count(ir, sum); }); });  // the outer passes the inner
+  repeat(ir, b.getInt32(10), [&] {
+    llvm::BasicBlock* const some = ir.block("some");
+    llvm::BasicBlock* const end = ir.block("end");
+    b.CreateCondBr(b.CreateIsNull(b.CreateAnd(b.CreateLoad(b.getInt32Ty(), sum, true), b.getInt32(1))), some, end);
+    b.SetInsertPoint(some);
+    repeat(ir, f->getArg(0), [&] { count(ir, sum); });
+    b.CreateBr(end);
+    b.SetInsertPoint(end);  // here the outer may go around without
+    count(ir, sum);
+  });
+  b.CreateRet(b.CreateLoad(b.getInt32Ty(), sum));
+  orc::want_detours(*f);
+  add(ir);
+  auto* const function = find("f");
+  ASSERT_NE(function, nullptr);
+  EXPECT_EQ(sites(), 3U);
+  counter = 0;
+  const int expected = function(3);
+  set(key_, 1);
+  EXPECT_EQ(function(3), expected);
+  EXPECT_GE(counter, 10U * 3 + 10);
+}
+
+TEST_F(LateOrcDetours, StandWhereAFunctionIsEnteredThatCalls) {
+  Ir ir;
+  auto* const callee = ir.function("callee");
+  callee->addFnAttr(llvm::Attribute::NoInline);
+  ir.builder.CreateRet(ir.builder.CreateMul(callee->getArg(0), ir.builder.getInt32(3)));
+  auto* const caller = ir.function("caller");
+  ir.builder.CreateRet(
+      ir.builder.CreateAdd(ir.builder.CreateCall(callee, {caller->getArg(0)}), ir.builder.getInt32(1)));
+  orc::want_detours(*callee);
+  orc::want_detours(*caller);
+  add(ir);
+  auto* const function = find("caller");
+  ASSERT_NE(function, nullptr);
+  EXPECT_EQ(sites(), 1U);
+  set(key_, 1);
+  counter = 0;
+  EXPECT_EQ(function(5), 16);
+  EXPECT_EQ(counter, 1U);
+}
+
+TEST_F(LateOrcDetours, LeaveOutLoopsThatAreToBeWithout) {
+  Ir ir;
+  llvm::Function* const f = ir.function("f");
+  auto& b = ir.builder;
+  llvm::Value* const sum = b.CreateAlloca(b.getInt32Ty());
+  b.CreateStore(b.getInt32(0), sum);
+  orc::LateDetours detours{.key = &key_, .entry = hook_, .without = {}};
+  detours.without.emplace_back(repeat(ir, f->getArg(0), [&] { count(ir, sum); }));
+  llvm::BasicBlock* inner = nullptr;  // a loop of it and of one more block has one
+  repeat(ir, f->getArg(0), [&] { inner = repeat(ir, f->getArg(0), [&] { count(ir, sum); }); });
+  detours.without.emplace_back(inner);
+  b.CreateRet(b.CreateLoad(b.getInt32Ty(), sum));
+  orc::want_detours(*f);
+  auto builder = orc::target_machine_builder();
+  ASSERT_TRUE(static_cast<bool>(builder));
+  auto machine = builder->createTargetMachine();
+  ASSERT_TRUE(static_cast<bool>(machine));
+  ir.module->setDataLayout((*machine)->createDataLayout());
+  auto object = orc::generate_object(*ir.module, **machine, detours);
+  ASSERT_TRUE(static_cast<bool>(object)) << llvm::toString(object.takeError());
+  llvm::Error error = jit().addObjectFile(std::make_unique<llvm::SmallVectorMemoryBuffer>(std::move(*object), false));
+  ASSERT_FALSE(static_cast<bool>(error)) << llvm::toString(std::move(error));
+  auto* const function = find("f");
+  ASSERT_NE(function, nullptr);
+  EXPECT_EQ(sites(), 1U);
+  EXPECT_EQ(function(3), 12);
 }
 
 // The loop has two blocks of instructions: qemu-user never leaves one that jumps to itself, even when it is rewritten.

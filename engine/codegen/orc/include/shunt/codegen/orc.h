@@ -22,15 +22,18 @@
 // until then no exception can pass the frames that are left.
 #pragma once
 
+#include <llvm/ADT/SmallVector.h>
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
 #include <llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h>
 #include <llvm/ExecutionEngine/Orc/JITTargetMachineBuilder.h>
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/ExecutionEngine/Orc/ObjectLinkingLayer.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/ValueHandle.h>
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -77,6 +80,25 @@ llvm::CallBrInst* emit_branch(llvm::IRBuilderBase& builder, StaticKey& key, llvm
 // shows, at any alignment: it is no C function, but assembly that may call one. The other overload names it by symbol.
 llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, std::uint64_t entry);
 llvm::CallInst* emit_detour(llvm::IRBuilderBase& builder, KeyBase& key, SiteForm form, const llvm::Function& entry);
+
+// Detours that the compiler never sees: they are put in when instructions are chosen, registers are given and blocks
+// have their places, so the code is what it would be without them. (In IR a detour keeps blocks from being merged,
+// copied and moved: in each loop of CoreMark, an empty piece of inline assembly takes 4 %.) They are AlignedWords, and
+// `entry`, as above, keeps the flags too.
+//
+// want_detours() asks for those of one function. There is one on every way around every loop that is left (at the head
+// of an inner loop; a loop around it needs none if each way around passes that), and one behind the prologue if the
+// function calls anything. generate_object() puts them in, in place of TargetMachine::addPassesToEmitMC(); an LLJIT
+// does with JitOptions::detours.
+struct LateDetours {
+  KeyBase* key = nullptr;  // of two states; null: none
+  std::uint64_t entry = 0;
+  std::vector<llvm::WeakVH> without;  // blocks: a way around a loop that passes none but these needs no detour
+};
+void want_detours(llvm::Function& function);
+// Error: Unsupported.
+llvm::Expected<llvm::SmallVector<char, 0>> generate_object(llvm::Module& module, llvm::TargetMachine& machine,
+                                                           const LateDetours& detours);
 
 // Makes `function`, which has no body, one that a batch redirects: its first byte is a site (an AlignedWord) of `key`,
 // which has `states` states, and behind it is a jump to `otherwise`. In state 0 that is where calls go, and in the
@@ -163,9 +185,10 @@ class SitePlugin final : public llvm::orc::ObjectLinkingLayer::Plugin {
 llvm::Expected<llvm::orc::JITTargetMachineBuilder> target_machine_builder();
 
 struct JitOptions {
-  bool unwinding = true;  // exceptions may pass the code's frames
-  bool gdb = false;       // LLVM's plugins: a debugger is shown each object
-  bool perf = false;      //   and `perf inject --jit` finds the functions in ~/.debug/jit
+  bool unwinding = true;                              // exceptions may pass the code's frames
+  bool gdb = false;                                   // LLVM's plugins: a debugger is shown each object
+  bool perf = false;                                  //   and `perf inject --jit` finds the functions in ~/.debug/jit
+  std::optional<LateDetours> detours = std::nullopt;  // of the functions that want them
 };
 
 // An LLJIT whose code lies in the engine's code memory, with the plugin. `builder` may hold settings of the caller's, a
