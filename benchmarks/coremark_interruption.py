@@ -49,6 +49,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=pathlib.Path, help="a checkout of CoreMark (core_main.c)")
     parser.add_argument("--placements", type=int, default=32)
+    parser.add_argument("--first", type=int, default=0, help="the first placement's number: others than another run's")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--iterations", type=int, default=400, help="of a run of CoreMark: 400 take 10 to 20 ms")
     parser.add_argument("--tier", default="optimising")
@@ -61,7 +62,7 @@ def main():
         parser.error("--placements: at least 2")
     with tempfile.TemporaryDirectory() as folder:
         work = pathlib.Path(folder)
-        ratios = [ratio(options, build(options.source, work, placement)) for placement in range(options.placements)]
+        ratios = [ratio(options, build(options.source, work, placement)) for placement in range(options.first, options.first + options.placements)]
     mean = statistics.fmean(ratios)
     error = statistics.stdev(ratios) / len(ratios) ** 0.5
     print(f"CoreMark that can be stopped, time relative to without ({options.tier}): {mean:.4f} +- {error:.4f}"

@@ -49,7 +49,7 @@ cmake -G Ninja -S tests/consumer -B "$scratch/consumer" -D CMAKE_PREFIX_PATH="$s
   >"$scratch/consumer.log" || { cat "$scratch/consumer.log"; exit 1; }
 cmake --build "$scratch/consumer"
 export LD_LIBRARY_PATH=$lib
-for program in c_by_cmake c_by_pkg_config cpp_by_cmake host_site first_site wasm_c_by_cmake wasm_c_by_pkg_config; do
+for program in c_by_cmake c_by_pkg_config cpp_by_cmake host_site first_site orc wasm_c_by_cmake wasm_c_by_pkg_config; do
   echo "--- $program"
   "$scratch/consumer/$program"
 done

@@ -133,7 +133,7 @@ std::string text_stats(const RunReport& report) {
   }
   std::string out;
   out += fmt::format(
-      "shunt: compiled in {:.3f} ms, {:.1f} MB/s of code section: decode and validate {:.3f} ms, generate {:.3f} ms, "
+      "shunt: compiled in {:.3f} ms, {:.3g} MB/s of code section: decode and validate {:.3f} ms, generate {:.3f} ms, "
       "publish {:.3f} ms\n",
       milliseconds(c.total_ns()), megabytes_per_second(c), milliseconds(c.decode_ns), milliseconds(c.compile_ns),
       milliseconds(c.publish_ns));
@@ -171,7 +171,7 @@ std::string text_stats(const RunReport& report) {
 
 std::string text_compile(const CompileReport& report) {
   const runtime::CompileStats& c = report.fastest;
-  std::string out = fmt::format("{}: compiled in {:.3f} ms, {:.1f} MB/s of code section{}\n", report.module,
+  std::string out = fmt::format("{}: compiled in {:.3f} ms, {:.3g} MB/s of code section{}\n", report.module,
                                 milliseconds(c.total_ns()), megabytes_per_second(c),
                                 report.runs == 1 ? "" : fmt::format(" (the fastest of {})", report.runs));
   out += fmt::format("  module               {}, {} of them code section\n", count(c.module_bytes, "byte"),

@@ -1,4 +1,4 @@
-# Mutants of sources outside the engine: one program, whose copies of the product's sources (linked in front of the library's) do
+# Mutants of sources outside the engine's core: one program, whose copies of the product's sources (linked in front of the library's) do
 # otherwise what SHUNT_MUTANT names.
 #
 #   set(mutants_program <name of the program>)
@@ -16,7 +16,7 @@ function(shunt_source_mutant mutant source find by fails)
   if(NOT source IN_LIST sources)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${source})
     set_property(DIRECTORY APPEND PROPERTY ${mutants_program}_SOURCES ${source})
-    string(REGEX MATCH "^runtime/[a-z]+" library ${source})  # whose object of this source the copy takes the place of
+    string(REGEX MATCH "^(runtime/[a-z]+|engine/codegen/[a-z]+)" library ${source})  # whose object of this source the copy takes the place of
     set_source_files_properties(${PROJECT_SOURCE_DIR}/${source} DIRECTORY ${PROJECT_SOURCE_DIR}/${library}
       PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
     file(READ ${PROJECT_SOURCE_DIR}/${source} text)

@@ -1,11 +1,12 @@
 """Whole programs: CoreMark and PolyBench/C, whose sources are not in this tree, and how fast modules are compiled."""
 import json
 import re
+import statistics
 
 import figures
 import svg
 from results import Chapter, Comparison, count, duration, factor, span, table
-from running import ENGINES, HERE, Failed
+from running import ENGINES, HERE, Failed, number
 
 CLANG = ("clang-19",)
 COREMARK = {"native": "native, clang -O3", "optimising": "**shunt, optimising tier**", "turbofan": "V8 TurboFan", "sm-ion": "SpiderMonkey Ion",
@@ -107,6 +108,36 @@ class CoreMarkFlags(Chapter):
             found += results.compare(what, "CoreMark without it", f"{tier}/check:rate", f"{tier}/plain:rate", more_is_better=True, control=True)
             found += results.compare(what, "a load and branch there", f"{tier}/check:rate", f"{tier}/load:rate", more_is_better=True)
         return found
+
+
+class CoreMarkInterruption(Chapter):
+    name, title = "coremark-interruption", "CoreMark that can be stopped"
+    snippet_names = ("coremark-interruption",)
+    def lacks(self, bench):
+        return CoreMark.lacks(self, bench) or bench.lacking(["interruption"])
+
+    def measure(self, bench):
+        count = 2 if bench.smoke else 4 if bench.quick else 8
+        work = bench.work / "coremark-interruption"
+        work.mkdir(parents=True, exist_ok=True)
+        first = count * len(list(work.iterdir()))  # others than those of earlier rounds
+        shown = bench.run(["python3", HERE.parent / "coremark_interruption.py", bench.options.coremark, "--interruption", bench.program("interruption"),
+                           "--placements", count, "--first", first, *(["--rounds", 1, "--iterations", 10] if bench.smoke else [])]).stdout
+        (work / str(first)).touch()
+        return {"optimising:ratio": number(r"without \(optimising\): ([\d.]+)", shown)}
+
+    def page(self, results):
+        values = results.values("optimising:ratio")
+        return ("CoreMark with the sites at which it can be stopped against the same module without, in the optimising tier. Where code lies moves it by 2 to 3 %, "
+                "so each round measures other layouts, made by unused functions among its own. `benchmarks/coremark_interruption.py DIR` measures the same alone.\n\n"
+                + table(["time, of the same without sites", "rounds"], [(f"{statistics.fmean(values):.4f}", f"{min(values):.4f} to {max(values):.4f}")]))
+
+    def targets(self, out, results):
+        out.at_most("CoreMark that can be stopped (optimising tier): time against one that cannot", "≤ +0.5 %",
+                    statistics.fmean(results.values("optimising:ratio")) - 1, 0.005, lambda v: f"{v * 100:+.1f} %")
+
+    def snippets(self, results):
+        return {"coremark-interruption": f"{statistics.fmean(results.values('optimising:ratio')):.3f}"}
 
 
 class PolyBench(Chapter):

@@ -124,9 +124,7 @@ class Placement {
     }
     return seen;
   }
-  bool is_open(const BackEdge& edge) {
-    return reach(edge.from, edge.head, Direction::Backward).contains(edge.head);
-  }
+  bool is_open(const BackEdge& edge) { return reach(edge.from, edge.head, Direction::Backward).contains(edge.head); }
   // The first block, in layout, that may have a detour on a way from the head to the edge that has none.
   llvm::MachineBasicBlock* first_allowed(const BackEdge& edge) {
     const Blocks back = reach(edge.from, edge.head, Direction::Backward);
@@ -184,7 +182,8 @@ class LateDetoursPass final : public llvm::MachineFunctionPass {
     const llvm::TargetInstrInfo& instructions = *block.getParent()->getSubtarget().getInstrInfo();
     constexpr unsigned effects =
         llvm::InlineAsm::Extra_HasSideEffects | llvm::InlineAsm::Extra_MayLoad | llvm::InlineAsm::Extra_MayStore;
-    llvm::BuildMI(block, place.before, block.findDebugLoc(place.before), instructions.get(llvm::TargetOpcode::INLINEASM))
+    llvm::BuildMI(block, place.before, block.findDebugLoc(place.before),
+                  instructions.get(llvm::TargetOpcode::INLINEASM))
         .addExternalSymbol(text)
         .addImm(effects);
   }

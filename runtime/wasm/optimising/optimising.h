@@ -90,7 +90,7 @@ class OptimisedCode {
 };
 
 // Compiles `bodies`, which are valid and of `module`, together: direct calls between them are direct, or inlined.
-// Thread-safe; takes about a second for each 100 to 500 KB of code section. Errors: Unsupported, OutOfMemory, and the
+// Thread-safe; takes about a second for each 20 to 50 KB of code section. Errors: Unsupported, OutOfMemory, and the
 // engine's.
 Result<std::unique_ptr<OptimisedCode>> compile_optimised(const OptimisingOptions& options, const ModuleData& module,
                                                          std::span<const FunctionBody> bodies);

@@ -1,4 +1,5 @@
-// Any bytes as a module: refused with a message, or compiled by the baseline; and what was compiled runs contained.
+// Any bytes as a module: refused with a message, or compiled, by the baseline or by both tiers; and what was compiled
+// runs contained.
 //
 // A module that loads is instantiated, with host functions for what it imports, in a small store; every export is
 // called, for a few milliseconds at most. The last bytes choose the kinds of sites.
@@ -111,9 +112,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static fuzz::Host* const host = new fuzz::Host;  // never destroyed: threads may outlive main()
   host->prepare();
   const unsigned kinds = size == 0 ? 0 : data[size - 1];
-  const auto module = runtime::Module::load(
-      *host->engine, *host->flags, std::span(data, size),
-      {.name = "fuzz.wasm", .interruptible = true, .traceable = kinds % 4 == 1, .debuggable = kinds % 4 == 2});
+  const bool optimised = kinds % 4 == 3 && runtime::has_optimising_tier();
+  const auto module = runtime::Module::load(*host->engine, *host->flags, std::span(data, size),
+                                            {.name = "fuzz.wasm",
+                                             .tier = optimised ? runtime::Tier::Optimising : runtime::Tier::Baseline,
+                                             .interruptible = true,
+                                             .traceable = kinds % 4 == 1,
+                                             .debuggable = kinds % 4 == 2});
   if (module) {
     fuzz::run(*module);
   } else if (module.error().message().size() < std::string_view("fuzz.wasm: ?").size()) {

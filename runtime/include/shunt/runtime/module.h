@@ -58,7 +58,7 @@ struct ExportType {
 // Which compilers a module's functions go through (docs/tiers.md).
 enum class Tier : std::uint8_t {
   Baseline,    // one pass; code at once
-  Optimising,  // all functions a second time, by LLVM, before load() returns: about a second for each 100 to 500 KB
+  Optimising,  // all functions a second time, by LLVM, before load() returns: about a second for each 20 to 50 KB
   Auto,        // the functions that become hot, on a thread of the module's, while the guest runs
 };
 
