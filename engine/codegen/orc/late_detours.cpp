@@ -145,7 +145,7 @@ class Placement {
   }
   Place behind_prologue() {
     Place place{&function_.front(), function_.front().begin()};
-    for (auto at = place.before; at != place.block->end(); ++at) {
+    for (auto at = place.before; at != place.block->end() && !at->isCall(); ++at) {
       if (at->getFlag(llvm::MachineInstr::FrameSetup)) place.before = std::next(at);
     }
     return place;
