@@ -78,10 +78,11 @@ void X86Selection::call_builtin(Builtin builtin) {
 // --- detours ---
 
 // More than the site's word: a short loop that spans one cache line more takes up to twice as long on some processors
-// (benchmarks/interruption.cpp: scan), and the site makes it longer.
+// (benchmarks/interruption.cpp: scan; benchmarks/flag_kernels.cpp: sum, with half a line), and the site makes it
+// longer.
 void X86Selection::align_loop() {
-  constexpr std::uint32_t half_line = 32;
-  a_.align(AlignMode::kCode, half_line);
+  constexpr std::uint32_t line = 64;
+  a_.align(AlignMode::kCode, line);
 }
 
 DetourStub X86Selection::add_detour() {

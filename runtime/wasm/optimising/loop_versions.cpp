@@ -7,18 +7,15 @@
 #include <llvm/Transforms/Utils/BasicBlockUtils.h>
 #include <llvm/Transforms/Utils/Cloning.h>
 #include <llvm/Transforms/Utils/LoopUtils.h>
-#include <llvm/Transforms/Utils/ScalarEvolutionExpander.h>
 
 #include <algorithm>
 #include <bit>
-#include <cstddef>
 #include <cstdlib>
 #include <utility>
 
-#include "runtime/wasm/instance/vm_context.h"
 #include "runtime/wasm/optimising/flag_reads.h"
-#include "runtime/wasm/optimising/llvm_versions.h"
 #include "runtime/wasm/optimising/loop_plan.h"
+#include "runtime/wasm/optimising/loop_question.h"
 
 namespace shunt::wasm {
 namespace {
@@ -63,14 +60,13 @@ class Versioner {
         evolution_(evolution),
         dominators_(dominators),
         plan_(plan),
-        predicates_(predicates),
-        expander_(make_expander(evolution, function, "versions")),
+        question_(function, evolution, plan, predicates),
         word_(llvm::Type::getInt64Ty(function.getContext())) {}
 
   void run() {
     split_head();
-    llvm::Value* const fits = condition();
-    llvm::Value* const count = plan_.flag_reads.empty() ? nullptr : iterations();
+    llvm::Value* const fits = question_.ask(*head_);
+    llvm::Value* const count = plan_.flag_reads.empty() ? nullptr : question_.iterations(*head_);
     copy();
     count_iterations();
     if (count == nullptr) {
@@ -123,69 +119,6 @@ class Versioner {
     mark_strip(builder, StripMark::End);
   }
 
-  // --- what is asked in front of the loop: all of it in head_ ---
-
-  llvm::Instruction* at() { return head_->getTerminator(); }
-  llvm::Value* expand(const llvm::SCEV* value) { return expander_.expandCodeFor(value, value->getType(), at()); }
-  const llvm::SCEV* constant(std::int64_t value) {
-    return evolution_.getConstant(word_, static_cast<std::uint64_t>(value), true);
-  }
-  const llvm::SCEV* taken() { return evolution_.getTruncateOrZeroExtend(plan_.taken, word_); }
-  llvm::Value* iterations() { return expand(evolution_.getAddExpr(taken(), evolution_.getOne(word_))); }
-
-  llvm::Value* condition() {
-    llvm::Value* all = llvm::ConstantInt::getTrue(function_.getContext());
-    const auto require = [&](llvm::Value* fact) { all = llvm::IRBuilder<>(at()).CreateAnd(all, fact); };
-    if (!predicates_.getPredicate().isAlwaysTrue()) {
-      llvm::Value* const broken = expander_.expandCodeForPredicate(&predicates_.getPredicate(), at());
-      require(llvm::IRBuilder<>(at()).CreateNot(broken));
-    }
-    if (evolution_.getUnsignedRangeMax(taken()).ugt(most_iterations)) {
-      llvm::Value* const times = expand(taken());
-      require(llvm::IRBuilder<>(at()).CreateICmpULE(times, llvm::ConstantInt::get(word_, most_iterations)));
-    }
-    for (const auto& [offset, expected] : plan_.equal) {
-      llvm::Value* const found = expand(offset);
-      llvm::Value* const wanted = expand(expected);
-      require(llvm::IRBuilder<>(at()).CreateICmpEQ(found, wanted));
-    }
-    if (plan_.ranges.empty()) return all;
-    llvm::Value* const bytes = memory_bytes();
-    llvm::SmallVector<std::pair<llvm::Value*, llvm::Value*>> extents;
-    for (const AccessRange& range : plan_.ranges) {
-      const llvm::SCEV* const way = evolution_.getMulExpr(taken(), constant(range.step));
-      const llvm::SCEV* const last = evolution_.getAddExpr(range.first, way);
-      const bool falls = range.step < 0;
-      const llvm::SCEV* const low = evolution_.getAddExpr(falls ? last : range.first, constant(range.low));
-      const llvm::SCEV* const high = evolution_.getAddExpr(falls ? range.first : last, constant(range.high));
-      firsts_.push_back(expand(range.first));
-      llvm::Value* const begin = expand(low);
-      llvm::Value* const end = expand(high);
-      require(llvm::IRBuilder<>(at()).CreateICmpSLE(end, bytes));
-      if (!evolution_.isKnownNonNegative(low)) {
-        require(llvm::IRBuilder<>(at()).CreateICmpSGE(begin, llvm::ConstantInt::get(word_, 0)));
-      }
-      extents.emplace_back(begin, end);
-    }
-    for (std::size_t i = 0; i < extents.size(); ++i) {
-      for (std::size_t j = i + 1; j < extents.size(); ++j) {
-        if (!plan_.ranges[i].written && !plan_.ranges[j].written) continue;
-        llvm::IRBuilder<> builder(at());
-        require(builder.CreateOr(builder.CreateICmpSLE(extents[i].second, extents[j].first),
-                                 builder.CreateICmpSLE(extents[j].second, extents[i].first)));
-      }
-    }
-    return all;
-  }
-
-  // A memory grows, and never shrinks: what is inside it now stays so.
-  llvm::Value* memory_bytes() {
-    llvm::IRBuilder<> builder(at());
-    llvm::Value* const field = builder.CreatePtrAdd(function_.getArg(0), builder.getInt64(offsetof(VmContext, memory)));
-    llvm::Value* const memory = builder.CreateLoad(builder.getPtrTy(), field);
-    return builder.CreateLoad(word_, builder.CreatePtrAdd(memory, builder.getInt64(offsetof(MemoryView, bytes))));
-  }
-
   // --- the versions ---
 
   // The exact loop; the loop's values outside of it come from either.
@@ -202,7 +135,7 @@ class Versioner {
     for (llvm::PHINode& phi : fast_.getHeader()->phis()) {
       headers_.push_back({&phi, llvm::cast<llvm::PHINode>(map[&phi]), step_of(phi)});
     }
-    at()->eraseFromParent();
+    head_->getTerminator()->eraseFromParent();
   }
 
   // `iteration_` counts the fast loop's iterations from 0, `done_` is its value behind one.
@@ -370,7 +303,7 @@ class Versioner {
   // Where the range's accesses without their constants are when the fast loop begins.
   llvm::Value* range_begin(std::size_t range) {
     llvm::IRBuilder<> builder(entry_->getTerminator());
-    llvm::Value* offset = firsts_[range];
+    llvm::Value* offset = question_.firsts()[range];
     if (before_ != nullptr) {
       llvm::Value* const way = builder.CreateMul(before_, constant_word(plan_.ranges[range].step), "", false, true);
       offset = builder.CreateAdd(offset, way, "", false, true);
@@ -410,15 +343,13 @@ class Versioner {
   llvm::SmallVector<HeaderPhi> headers_;
   llvm::PHINode* iteration_ = nullptr;
   llvm::Value* done_ = nullptr;
-  llvm::PHINode* before_ = nullptr;         // iterations of earlier strips
-  llvm::SmallVector<llvm::Value*> firsts_;  // of the ranges
+  llvm::PHINode* before_ = nullptr;  // iterations of earlier strips
   llvm::Function& function_;
   llvm::LoopInfo& loops_;
   llvm::ScalarEvolution& evolution_;
   llvm::DominatorTree& dominators_;
   LoopPlan& plan_;
-  llvm::PredicatedScalarEvolution& predicates_;
-  llvm::SCEVExpander expander_;
+  LoopQuestion question_;
   llvm::Type* word_;
 };
 
