@@ -38,8 +38,7 @@ llvm::Value* LoopQuestion::ask(llvm::BasicBlock& head) {
   llvm::Value* all = builder.getTrue();
   const auto require = [&](llvm::Value* fact) { all = builder.CreateAnd(all, fact); };
   if (!predicates_.getPredicate().isAlwaysTrue()) {
-    llvm::Value* const broken =
-        expander_.expandCodeForPredicate(&predicates_.getPredicate(), head.getTerminator());
+    llvm::Value* const broken = expander_.expandCodeForPredicate(&predicates_.getPredicate(), head.getTerminator());
     require(builder.CreateNot(broken));
   }
   if (evolution_.getUnsignedRangeMax(taken()).ugt(most_iterations)) {

@@ -19,8 +19,8 @@ class LoopQuestion {
   LoopQuestion(llvm::Function& function, llvm::ScalarEvolution& evolution, const LoopPlan& plan,
                llvm::PredicatedScalarEvolution& predicates);
 
-  // A bit, computed at the end of `head`, which leads to the loop: every byte of every iteration lies inside the memory,
-  // ranges that are written lie apart from the others, and no address wraps.
+  // A bit, computed at the end of `head`, which leads to the loop: every byte of every iteration lies inside the
+  // memory, ranges that are written lie apart from the others, and no address wraps.
   llvm::Value* ask(llvm::BasicBlock& head);
 
   // How many iterations the loop will have: 64 bits, computed at the end of `head`.
