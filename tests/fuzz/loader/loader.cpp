@@ -2,7 +2,7 @@
 // runs contained.
 //
 // A module that loads is instantiated, with host functions for what it imports, in a small store; every export is
-// called, for a few milliseconds at most. The last bytes choose the kinds of sites.
+// called, for a few milliseconds at most. The last byte chooses the kinds of sites, and the tier.
 #include <algorithm>
 #include <array>
 #include <chrono>
